@@ -1,0 +1,315 @@
+"""Settings: parsed once, frozen, typed. The only reader of `os.environ` and of the configuration file.
+
+Order: command line, environment, `marketwatch.toml` (or `--config`), defaults. An unknown key or an impossible value stops
+the start with one sentence that names it. `FIELDS` is the one table from which parsing, README and `.env.example` follow.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def duration_ms(text: str) -> int:
+    """`"500ms"`, `"30s"`, `"5m"`, `"1h"`, `"7d"` in milliseconds. Raises ValueError."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("a number with a unit: ms, s, m, h or d")
+    return round(float(match[1]) * _UNIT_MS[match[2]])
+
+
+def _text(value: str) -> str:
+    return value.strip()
+
+
+def _texts(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _symbols(value: str) -> tuple[str, ...]:
+    parts = tuple(dict.fromkeys(part if part.startswith("all:") else part.upper() for part in _texts(value)))
+    if not parts:
+        raise ValueError("at least one symbol, for example BTCUSDT, or all:USDT")
+    if any(part.startswith("all:") for part in parts) and len(parts) > 1:
+        raise ValueError("either symbols or one all:QUOTE, not both")
+    return tuple(part.upper().replace("ALL:", "all:", 1) for part in parts)
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        number = int(value)
+        if not low <= number <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return number
+
+    parse.__doc__ = f"a whole number from {low} to {high}"
+    return parse
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        number = float(value)
+        if not low <= number <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return number
+
+    parse.__doc__ = f"a number from {low:g} to {high:g}"
+    return parse
+
+
+def _switch(value: str) -> bool:
+    word = value.strip().lower()
+    if word in {"1", "true", "yes", "on"}:
+        return True
+    if word in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError("on or off")
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        word = value.strip().lower()
+        if word not in words:
+            raise ValueError("one of " + ", ".join(words))
+        return word
+
+    parse.__doc__ = "one of " + ", ".join(words)
+    return parse
+
+
+def _windows(value: str) -> tuple[str, ...]:
+    names = _texts(value)
+    for name in names:
+        if not name.isdigit():
+            duration_ms(name)
+        elif int(name) < 2:
+            raise ValueError("windows of at least 2 samples")
+    if not names:
+        raise ValueError("at least one window, for example 60,5m,1h")
+    return names
+
+
+def _hours(value: str) -> str:
+    text = value.strip()
+    if text and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)", text):
+        raise ValueError("two times of day in UTC such as 08:00-09:00, or nothing")
+    return text
+
+
+def _feed(value: str) -> str:
+    text = value.strip()
+    word = text.lower()
+    if word in {"auto", "binance", "binance-us", "coinbase", "demo"}:
+        return word
+    if word.startswith("recorded:") and len(text) > len("recorded:"):
+        return text
+    raise ValueError("one of auto, binance, binance-us, coinbase, demo, or recorded:PATH[@SPEED]")
+
+
+def default_data_dir(environ: Mapping[str, str]) -> Path:
+    """The user's data directory after the XDG convention (on Windows below LOCALAPPDATA)."""
+    base = environ.get("XDG_DATA_HOME") or environ.get("LOCALAPPDATA") or str(Path.home() / ".local" / "share")
+    return Path(base) / "marketwatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the settings table."""
+
+    field: str
+    env: str
+    default: str
+    parse: Callable[[str], Any]
+    help: str
+    secret: bool = False
+
+
+_M = "MARKETWATCH_"
+FIELDS: tuple[Setting, ...] = (
+    Setting("host", "HOST", "127.0.0.1", _text, "Address to listen on; anything but loopback makes the pages public"),
+    Setting("port", "PORT", "8080", _whole(0, 65535), "Port to listen on; 0 takes a free one"),
+    Setting("database_url", "DATABASE_URL", "", _text, "`postgresql://...` or `sqlite:///path`; empty: SQLite in the data directory", True),
+    Setting("redis_url", "REDIS_URL", "", _text, "Reserved for the shared cache", True),
+    Setting("kafka_brokers", "KAFKA_BROKERS", "", _texts, "Reserved for running as several processes"),
+    Setting("log_level", "LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "How much is logged"),
+    Setting("environment", "ENVIRONMENT", "development", _one_of("development", "production", "test"), "`production` logs JSON lines"),
+    Setting("binance_ws_url", "BINANCE_WS_URL", "", _texts, "Stream endpoints, tried in order; empty: the venue's own list"),
+    Setting("binance_rest_url", "BINANCE_REST_URL", "", _texts, "REST endpoints, tried in order; empty: the venue's own list"),
+    Setting("coinbase_ws_url", "COINBASE_WS_URL", "", _texts, "Coinbase stream endpoints, tried in order; empty: the venue's own"),
+    Setting("secret_key", "SECRET_KEY", "", _text, "Reserved for sessions", True),
+    Setting("feed", _M + "FEED", "auto", _feed, "`auto`, `binance`, `binance-us`, `coinbase`, `demo` or `recorded:PATH[@SPEED]`"),
+    Setting("symbols", _M + "SYMBOLS", "BTCUSDT,ETHUSDT,SOLUSDT,BNBUSDT,XRPUSDT,DOGEUSDT,ADAUSDT,TRXUSDT", _symbols, "Pairs to watch, or `all:USDT`"),
+    Setting("binance_stream", _M + "BINANCE_STREAM", "trade", _one_of("trade", "aggtrade"), "Which Binance trade stream to read"),
+    Setting("time_unit", _M + "BINANCE_TIME_UNIT", "millisecond", _one_of("millisecond", "microsecond"), "Unit of times in Binance frames"),
+    Setting("coinbase_format", _M + "COINBASE_FORMAT", "exchange", _one_of("exchange", "advanced"), "Coinbase Exchange or Advanced Trade feed"),
+    Setting("gulp_ms", _M + "GULP_MS", "20", _whole(0, 1000), "Read the socket in gulps of this many ms; 0 reads frame by frame"),
+    Setting("sample_ms", _M + "SAMPLE_MS", "500", _whole(100, 10_000), "Length of a sample step in ms"),
+    Setting("lateness_ms", _M + "LATENESS_MS", "250", _whole(0, 60_000), "How long a sample step stays open for trades that come late"),
+    Setting("window", _M + "WINDOW", "60", _whole(2, 100_000), "The main window, in samples"),
+    Setting("windows", _M + "WINDOWS", "5m,1h,24h", _windows, "Further windows, in samples or as durations"),
+    Setting("reference", _M + "REFERENCE", "BTCUSDT", lambda v: v.strip().upper(), "The symbol that correlation and beta compare with"),
+    Setting("whale_usd", _M + "WHALE_USD", "100000", _number(1, 1e12), "A trade of this many dollars is a whale"),
+    Setting("whale_quantile", _M + "WHALE_ONE_IN", "0", _whole(0, 10_000_000), "1 in N trades per symbol is a whale instead; 0 turns it off"),
+    Setting("store_trades", _M + "STORE_TRADES", "off", _switch, "Store every trade, not whales only"),
+    Setting("store_demo", _M + "STORE_DEMO", "off", _switch, "Keep the demo market's data in the database"),
+    Setting("tape_mb", _M + "TAPE_MB", "32", _number(1, 4096), "Memory for the in-memory tape of recent trades"),
+    Setting("retention_days", _M + "RETENTION_DAYS", "7", _number(0.01, 36500), "Samples and trades older than this are deleted"),
+    Setting("max_store_mb", _M + "MAX_STORE_MB", "2000", _number(10, 10_000_000), "The oldest samples are deleted above this size"),
+    Setting("ingest_window", _M + "INGEST_WINDOW", "", _hours, "Read the feed only in these hours, e.g. `08:00-09:00` UTC; empty: always"),
+    Setting("stale_s", _M + "STALE_S", "10", _number(1, 3600), "A feed without data for this long is stale"),
+    Setting("backfill", _M + "BACKFILL", "on", _switch, "Fetch candles of the last 30 days at the start"),
+    Setting("demo_seed", _M + "DEMO_SEED", "7", _whole(0, 2**31), "Seed of the demo market: the same seed gives the same market"),
+    Setting("allowed_hosts", _M + "ALLOWED_HOSTS", "", _texts, "Further host names under which the pages may be asked for"),
+    Setting("trusted_hops", _M + "TRUSTED_HOPS", "0", _whole(0, 10), "Proxies in front whose X-Forwarded-For entry is believed"),
+    Setting("rate_limit", _M + "RATE_LIMIT", "100", _whole(1, 1_000_000), "Requests a minute and client, general"),
+    Setting("rate_limit_data", _M + "RATE_LIMIT_DATA", "1000", _whole(1, 10_000_000), "Requests a minute and client, market data"),
+    Setting("max_clients", _M + "MAX_CLIENTS", "20000", _whole(1, 1_000_000), "Open streams at most; above it new ones get 503"),
+    Setting("data_dir", _M + "DATA_DIR", "", lambda v: Path(v).expanduser() if v else None, "Where SQLite and the spool live; empty: the user's data directory"),
+    Setting("role", _M + "ROLE", "all", _one_of("all"), "Reserved for running as several processes"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting, parsed. Build it with `load`; tests may use `Settings.of(port=0, ...)`."""
+
+    host: str
+    port: int
+    database_url: str
+    redis_url: str
+    kafka_brokers: tuple[str, ...]
+    log_level: str
+    environment: str
+    binance_ws_url: tuple[str, ...]
+    binance_rest_url: tuple[str, ...]
+    coinbase_ws_url: tuple[str, ...]
+    secret_key: str
+    feed: str
+    symbols: tuple[str, ...]
+    binance_stream: str
+    time_unit: str
+    coinbase_format: str
+    gulp_ms: int
+    sample_ms: int
+    lateness_ms: int
+    window: int
+    windows: tuple[str, ...]
+    reference: str
+    whale_usd: float
+    whale_quantile: int
+    store_trades: bool
+    store_demo: bool
+    tape_mb: float
+    retention_days: float
+    max_store_mb: float
+    ingest_window: str
+    stale_s: float
+    backfill: bool
+    demo_seed: int
+    allowed_hosts: tuple[str, ...]
+    trusted_hops: int
+    rate_limit: int
+    rate_limit_data: int
+    max_clients: int
+    data_dir: Path
+    role: str
+
+    @classmethod
+    def of(cls, **given: Any) -> Settings:
+        """Defaults with some fields replaced by values that are already parsed."""
+        values: dict[str, Any] = {row.field: row.parse(row.default) for row in FIELDS}
+        values["data_dir"] = default_data_dir(os.environ)
+        unknown = given.keys() - values.keys()
+        if unknown:
+            raise ConfigError(f"Settings has no field {sorted(unknown)[0]!r}.")
+        return cls(**{**values, **given})
+
+    def described(self) -> dict[str, str]:
+        """Every setting as text, secrets blanked: for the status page and `doctor`."""
+        secret = {row.field for row in FIELDS if row.secret}
+        return {
+            f.name: "(set)" if f.name in secret and getattr(self, f.name) else str(getattr(self, f.name)) for f in fields(self)
+        }
+
+
+def load(
+    *,
+    overrides: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    config: Path | None = None,
+) -> Settings:
+    """Merge command line (`overrides`, by field name), environment and file. Raises ConfigError with one sentence."""
+    environ = os.environ if environ is None else environ
+    texts: dict[str, tuple[str, str]] = {row.field: (row.default, "the default") for row in FIELDS}
+    texts |= _from_file(config)
+    texts |= _from_environ(environ)
+    texts |= {name: (value, f"--{name.replace('_', '-')}") for name, value in (overrides or {}).items()}
+    values = {row.field: _parse(row, *texts[row.field]) for row in FIELDS}
+    values["data_dir"] = values["data_dir"] or default_data_dir(environ)
+    return Settings(**values)
+
+
+def _parse(row: Setting, text: str, origin: str) -> Any:
+    try:
+        return row.parse(text)
+    except ValueError as error:
+        expected = row.parse.__doc__ if "invalid literal" in str(error) or "could not convert" in str(error) else str(error)
+        shown = "(hidden)" if row.secret else repr(text)
+        raise ConfigError(f"{origin} was {shown}; it must be {expected}.") from None
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    known = {row.env: row.field for row in FIELDS}
+    for name in environ:
+        if name.startswith(_M) and name not in known and name not in TEST_ONLY:
+            raise ConfigError(f"The environment variable {name} is not a setting{_nearest(name, known)}.")
+    return {field: (environ[env], env) for env, field in known.items() if environ.get(env, "") != ""}
+
+
+TEST_ONLY = frozenset({"MARKETWATCH_RECORDED_DATA", "MARKETWATCH_TEST_DATABASE_URL"})
+"""Variables with our prefix that only the tests read."""
+
+
+def _from_file(config: Path | None) -> dict[str, tuple[str, str]]:
+    path = config or Path("marketwatch.toml")
+    if not path.exists():
+        if config is not None:
+            raise ConfigError(f"The configuration file {str(config)!r} does not exist.")
+        return {}
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"The configuration file {str(path)!r} cannot be read: {error}.") from None
+    names = {row.field: row for row in FIELDS}
+    found: dict[str, tuple[str, str]] = {}
+    for key, value in document.items():
+        if key not in names:
+            raise ConfigError(f"{key!r} in {str(path)!r} is not a setting{_nearest(key, names)}.")
+        found[key] = (_as_text(key, value, path), f"{key!r} in {str(path)!r}")
+    return found
+
+
+def _as_text(key: str, value: Any, path: Path) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list) and all(isinstance(part, str | int | float) for part in value):
+        return ",".join(str(part) for part in value)
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ConfigError(f"{key!r} in {str(path)!r} must be a text, a number, a switch or a list of these.")
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,1 @@
+"""From trades to samples, windows, candles and metrics: columns over all symbols, event time, no `await`."""

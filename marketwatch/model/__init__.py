@@ -1,0 +1,1 @@
+"""Immutable facts. Imports nothing of ours but `errors`."""

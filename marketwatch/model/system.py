@@ -1,0 +1,64 @@
+"""What the program knows about itself: feeds, notices."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from .market import Source
+
+
+class FeedState(StrEnum):
+    """CONNECTING: never had data. LIVE: data is fresh. STALE: connected, data is not fresh. RECONNECTING: the line is down.
+
+    ENDED: a recording ran out. FORBIDDEN: no endpoint serves us from here.
+    """
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALE = "stale"
+    RECONNECTING = "reconnecting"
+    ENDED = "ended"
+    FORBIDDEN = "forbidden"
+
+
+class FeedStatus(NamedTuple):
+    """The state of one feed, published at every change and about once a second.
+
+    `latency_ms`: receipt minus event time after the clock offset, median of the last seconds. `clock_offset_ms`: local clock
+    minus the venue's clock, estimated. `messages` and the rest count since the start of the feed; `rejected` counts skipped
+    messages by reason.
+    """
+
+    venue: str
+    source: Source
+    state: FeedState
+    endpoint: str
+    since_ms: int
+    last_data_ms: int | None = None
+    latency_ms: float | None = None
+    clock_offset_ms: float | None = None
+    connections: int = 0
+    reconnects: int = 0
+    messages: int = 0
+    trades: int = 0
+    rejected: dict[str, int] = {}
+    detail: str = ""
+
+
+class Level(StrEnum):
+    """How much a notice matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Notice(NamedTuple):
+    """A sentence for the person at the screen. `key` names the episode: a newer notice replaces it, `over` ends it."""
+
+    key: str
+    level: Level
+    message: str
+    time_ms: int
+    over: bool = False

@@ -1,0 +1,164 @@
+"""What the core needs from outside, as Protocols. Adapters fulfil them; tests hold every twin to one contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from .model.market import Candle, Gap, Instrument, Samples, Source, Trade, Whale
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Feed(Protocol):
+    """One source of market data. It publishes `Trades`, `Quotes`, `Tickers`, `VenueCandles`, `Gap`, `FeedStatus`, `Notice`.
+
+    `run` goes on until it is cancelled (live, demo) or its input ends (a recording); it never raises for what a venue does.
+    """
+
+    @property
+    def venue(self) -> str: ...
+
+    @property
+    def source(self) -> Source: ...
+
+    async def instruments(self) -> list[Instrument]:
+        """The pairs this feed will watch, in a stable order. Raises FeedError when the venue cannot be reached."""
+
+    async def history(self, symbol: str, interval: str, from_ms: int, to_ms: int) -> list[Candle]:
+        """Closed candles of the venue with open times in [from_ms, to_ms), oldest first; empty where it has none."""
+
+    async def run(self) -> None: ...
+
+
+@dataclass(slots=True)
+class WriteBatch:
+    """What one transaction of the store takes. Everything is an upsert: writing the same fact twice changes nothing."""
+
+    instruments: list[Instrument] = field(default_factory=list)
+    samples: list[Samples] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    whales: list[Whale] = field(default_factory=list)
+    candles: list[Candle] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    aggregates: list[TradeAggregate] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return (
+            len(self.instruments) + len(self.samples) + len(self.trades) + len(self.whales) + len(self.candles)
+            + len(self.gaps) + len(self.aggregates)
+        )  # fmt: skip
+
+
+class TradeAggregate(NamedTuple):
+    """Running totals of a symbol: a row of `trade_aggregates`."""
+
+    symbol: str
+    moving_average: float | None
+    trade_count: int
+    total_volume: float
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampleColumns:
+    """Stored samples of ONE symbol, oldest first; all columns of one length."""
+
+    symbol: str
+    sample_ms: int
+    time_ms: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    price: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    notional: NDArray[np.float64]
+    taker_buy_volume: NDArray[np.float64]
+    trades: NDArray[np.int64]
+    bid: NDArray[np.float64]
+    ask: NDArray[np.float64]
+    first_id: NDArray[np.int64]
+    last_id: NDArray[np.int64]
+    gap: NDArray[np.bool_]
+
+
+class StoredTrade(NamedTuple):
+    """A trade as stored: a row of `trades`."""
+
+    trade: Trade
+    value_usd: float | None
+    is_whale: bool
+
+
+class StoreStats(NamedTuple):
+    """What the status page shows of the store."""
+
+    kind: str  # "sqlite" or "postgresql"
+    location: str  # path, or host/database without secrets
+    bytes: int | None
+    rows: dict[str, int]  # per table, estimated where counting is slow
+    schema_version: int
+    oldest_sample_ms: int | None
+    newest_sample_ms: int | None
+    detail: str = ""  # e.g. "TimescaleDB 2.17", "native partitions by day"
+
+
+class MarketStore(Protocol):
+    """Durable market facts. Raises StoreUnavailable when a later try may succeed, StoreError otherwise.
+
+    An answered `write` is a committed write. All `from_ms` are inclusive, all `to_ms` exclusive.
+    """
+
+    async def open(self) -> None:
+        """Connect, check the file, migrate. Raises StoreDamaged, MigrationError, StoreUnavailable."""
+
+    async def close(self) -> None: ...
+
+    async def ping(self) -> None:
+        """Raise StoreUnavailable unless a row can be written now."""
+
+    async def write(self, batch: WriteBatch) -> None:
+        """Commit the whole batch or nothing."""
+
+    async def samples(self, symbol: str, from_ms: int, to_ms: int) -> SampleColumns: ...
+
+    async def candles(
+        self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
+    ) -> list[Candle]:
+        """At most `limit`, the newest of the span, oldest first."""
+
+    async def trades(
+        self, symbol: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 100
+    ) -> list[StoredTrade]:
+        """Newest first."""
+
+    async def whales(
+        self,
+        symbol: str | None = None,
+        *,
+        min_usd: float = 0.0,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        limit: int = 100,
+    ) -> list[StoredTrade]:
+        """Newest first, over all symbols when `symbol` is None."""
+
+    async def gaps(
+        self, symbol: str | None = None, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
+    ) -> list[Gap]:
+        """Gaps that overlap the span, newest first."""
+
+    async def instruments(self) -> list[Instrument]: ...
+
+    async def retain(self, *, now_ms: int, days: float, max_bytes: int) -> int:
+        """Delete the oldest samples and trades beyond age or size (candles, whales and gaps stay); answers deleted rows."""
+
+    async def stats(self) -> StoreStats: ...
+
+
+__all__: Sequence[str] = (
+    "Feed", "MarketStore", "SampleColumns", "StoreStats", "StoredTrade", "TradeAggregate", "WriteBatch",
+)  # fmt: skip

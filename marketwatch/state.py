@@ -1,0 +1,116 @@
+"""LiveState: the latest facts, subscribed first, so that every later handler and page reads a state that includes its event."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .model.market import Gap, GapState, Instrument, Quotes, Staleness, Tickers, Trades, Whale, Whales
+from .model.metrics import MetricTable
+from .model.system import FeedStatus, Notice
+
+_RECENT_GAPS = 500
+_RECENT_WHALES = 500
+
+
+@dataclass(slots=True)
+class SymbolState:
+    """Latest facts of one symbol; None where nothing is known yet. Times are event times unless named otherwise."""
+
+    instrument: Instrument
+    price: float | None = None
+    quantity: float | None = None
+    trade_id: int | None = None
+    trade_ms: int | None = None
+    received_ms: int | None = None
+    bid: float | None = None
+    ask: float | None = None
+    quote_ms: int | None = None
+    open_24h: float | None = None
+    high_24h: float | None = None
+    low_24h: float | None = None
+    volume_24h: float | None = None
+    quote_volume_24h: float | None = None
+    ticker_ms: int | None = None
+    trades_seen: int = 0
+    stale: bool = False
+
+    @property
+    def change_24h(self) -> float | None:
+        """Per cent against the venue's rolling open; None where either is unknown."""
+        if self.price is None or not self.open_24h:
+            return None
+        return 100.0 * (self.price / self.open_24h - 1.0)
+
+
+class LiveState:
+    """What is known now, per symbol and about the feed. Written by the bus only; read by pages, API and alerts."""
+
+    def __init__(self, instruments: Sequence[Instrument]) -> None:
+        self.symbols: dict[str, SymbolState] = {item.symbol: SymbolState(item) for item in instruments}
+        self.feeds: dict[str, FeedStatus] = {}
+        self.notices: dict[str, Notice] = {}
+        self.gaps: dict[str, Gap] = {}
+        self.whales: deque[Whale] = deque(maxlen=_RECENT_WHALES)
+        self.table: MetricTable | None = None
+        self.last_received_ms: int | None = None
+        self.unknown_symbols: dict[str, int] = {}
+
+    def on_trades(self, batch: Trades) -> None:
+        self.last_received_ms = batch.received_ms
+        for trade in {trade.symbol: trade for trade in batch.trades}.values():
+            entry = self.symbols.get(trade.symbol)
+            if entry is None:
+                self.unknown_symbols[trade.symbol] = self.unknown_symbols.get(trade.symbol, 0) + 1
+            elif entry.trade_ms is None or trade.time_ms >= entry.trade_ms:
+                entry.price, entry.quantity = trade.price, trade.quantity
+                entry.trade_id, entry.trade_ms, entry.received_ms = trade.trade_id, trade.time_ms, batch.received_ms
+
+    def on_quotes(self, batch: Quotes) -> None:
+        self.last_received_ms = batch.received_ms
+        for quote in batch.quotes:
+            entry = self.symbols.get(quote.symbol)
+            if entry is not None:
+                entry.bid, entry.ask, entry.quote_ms = quote.bid, quote.ask, quote.time_ms
+
+    def on_tickers(self, batch: Tickers) -> None:
+        for ticker in batch.tickers:
+            entry = self.symbols.get(ticker.symbol)
+            if entry is None:
+                continue
+            entry.open_24h, entry.high_24h, entry.low_24h = ticker.open_24h, ticker.high_24h, ticker.low_24h
+            entry.volume_24h, entry.quote_volume_24h = ticker.volume_24h, ticker.quote_volume_24h
+            entry.ticker_ms = ticker.time_ms
+            if entry.trade_ms is None:
+                entry.price, entry.received_ms = ticker.price, batch.received_ms
+
+    def on_gap(self, gap: Gap) -> None:
+        self.gaps.pop(gap.gap_id, None)
+        self.gaps[gap.gap_id] = gap
+        while len(self.gaps) > _RECENT_GAPS:
+            del self.gaps[next(iter(self.gaps))]
+
+    def on_staleness(self, fact: Staleness) -> None:
+        entry = self.symbols.get(fact.symbol)
+        if entry is not None:
+            entry.stale = fact.stale
+
+    def on_feed_status(self, status: FeedStatus) -> None:
+        self.feeds[status.venue] = status
+
+    def on_notice(self, notice: Notice) -> None:
+        if notice.over:
+            self.notices.pop(notice.key, None)
+        else:
+            self.notices[notice.key] = notice
+
+    def on_whales(self, batch: Whales) -> None:
+        self.whales.extend(batch.whales)
+
+    def on_metrics(self, table: MetricTable) -> None:
+        self.table = table
+
+    def open_gaps(self, symbol: str | None = None) -> list[Gap]:
+        """Gaps that are open or lost, newest last; of one symbol or of all."""
+        return [gap for gap in self.gaps.values() if gap.state is not GapState.CLOSED and symbol in (None, gap.symbol)]

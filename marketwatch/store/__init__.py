@@ -1,0 +1,1 @@
+"""Durable facts: SQLite by default, PostgreSQL by setting, one set of queries."""

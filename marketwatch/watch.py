@@ -1,0 +1,106 @@
+"""One running watch: a feed wired to its own bus, state, sampler, engine, candles, tape and whales.
+
+Live, demo, recording and (later) replay are this same wiring around another feed and another clock. The order of
+`subscribe` calls below IS the order in which every part sees an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .bus import Bus, ErrorHook
+from .config import Settings
+from .engine.candles import CandleBook
+from .engine.engine import Engine
+from .engine.sampler import Sampler
+from .engine.tape import Tape
+from .engine.whales import WhaleWatch
+from .model.market import (
+    ClosedCandles,
+    Gap,
+    Instrument,
+    Pulse,
+    Quotes,
+    Samples,
+    Source,
+    Staleness,
+    Tickers,
+    Trades,
+    VenueCandles,
+    Whales,
+)
+from .model.metrics import MetricTable
+from .model.system import FeedStatus, Notice
+from .state import LiveState
+
+
+class Watch:
+    """Everything between a feed and its readers, for a fixed list of instruments. Holds no task and never awaits."""
+
+    def __init__(
+        self, *, settings: Settings, source: Source, venue: str, instruments: Sequence[Instrument], on_error: ErrorHook
+    ) -> None:
+        self.source = source
+        self.venue = venue
+        self.instruments = {item.symbol: item for item in instruments}
+        self.symbols = tuple(self.instruments)
+        self.bus = Bus(on_error=on_error)
+        publish = self.bus.publish
+        self.state = LiveState(instruments)
+        self.tape = Tape(symbols=self.symbols, max_bytes=int(settings.tape_mb * 1_000_000))
+        self.whales = WhaleWatch(
+            instruments=instruments, threshold_usd=settings.whale_usd, one_in=settings.whale_quantile, publish=publish
+        )
+        self.sampler = Sampler(
+            symbols=self.symbols, sample_ms=settings.sample_ms, lateness_ms=settings.lateness_ms, publish=publish
+        )
+        self.candles = CandleBook(symbols=self.symbols, publish=publish)
+        self.engine = Engine(
+            symbols=self.symbols,
+            sample_ms=settings.sample_ms,
+            windows=(str(settings.window), *settings.windows),
+            reference=settings.reference,
+            publish=publish,
+        )
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        on = self.bus.subscribe
+        state = self.state
+        on(Trades, state.on_trades, name="state")
+        on(Quotes, state.on_quotes, name="state")
+        on(Tickers, state.on_tickers, name="state")
+        on(Gap, state.on_gap, name="state")
+        on(Staleness, state.on_staleness, name="state")
+        on(FeedStatus, state.on_feed_status, name="state")
+        on(Notice, state.on_notice, name="state")
+        on(Whales, state.on_whales, name="state")
+        on(MetricTable, state.on_metrics, name="state")
+        on(Trades, self.tape.on_trades, name="tape")
+        on(Trades, self.whales.on_trades, name="whales")
+        on(Trades, self.sampler.on_trades, name="sampler")
+        on(Quotes, self.sampler.on_quotes, name="sampler")
+        on(Gap, self.sampler.on_gap, name="sampler")
+        on(FeedStatus, self.sampler.on_feed_status, name="sampler")
+        on(Pulse, self.sampler.on_pulse, name="sampler")
+        on(Staleness, self.engine.on_staleness, name="engine")
+        on(Samples, self.candles.on_samples, name="candles")
+        on(Samples, self.engine.on_samples, name="engine")
+        on(VenueCandles, self.candles.on_venue_candles, name="candles")
+        on(VenueCandles, self.engine.on_venue_candles, name="engine")
+
+
+@dataclass(slots=True)
+class WatchSlot:
+    """Where readers find the watch of the moment: `auto` puts another one here when a live venue answers."""
+
+    current: Watch | None = None
+    generation: int = 0
+
+    def put(self, watch: Watch) -> None:
+        self.current = watch
+        self.generation += 1
+
+
+__all__ = ("ClosedCandles", "Watch", "WatchSlot")

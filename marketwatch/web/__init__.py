@@ -1,0 +1,1 @@
+"""Pages, fragments, API and streams on aiohttp."""
