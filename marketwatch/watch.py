@@ -17,7 +17,6 @@ from .engine.sampler import Sampler
 from .engine.tape import Tape
 from .engine.whales import WhaleWatch
 from .model.market import (
-    ClosedCandles,
     Gap,
     Instrument,
     Pulse,
@@ -93,14 +92,15 @@ class Watch:
 
 @dataclass(slots=True)
 class WatchSlot:
-    """Where readers find the watch of the moment: `auto` puts another one here when a live venue answers."""
+    """Where readers find the watch of the moment: `auto` puts another one here when a live venue answers.
+
+    `waiting` says in a sentence what is being waited for while there is none.
+    """
 
     current: Watch | None = None
     generation: int = 0
+    waiting: str = "Connecting to the market."
 
     def put(self, watch: Watch) -> None:
         self.current = watch
         self.generation += 1
-
-
-__all__ = ("ClosedCandles", "Watch", "WatchSlot")

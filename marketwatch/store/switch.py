@@ -1,0 +1,74 @@
+"""The store that readers hold while the watch behind it may change: live data and the demo market never share a database."""
+
+from __future__ import annotations
+
+from ..errors import StoreUnavailable
+from ..model.market import Candle, Gap, Instrument
+from ..ports import MarketStore, SampleColumns, StoredTrade, StoreStats, WriteBatch
+
+
+class SwitchStore:
+    """Delegates every call to the store of the moment. Raises StoreUnavailable while there is none."""
+
+    def __init__(self) -> None:
+        self._current: MarketStore | None = None
+
+    def use(self, store: MarketStore | None) -> None:
+        """Put another store behind; the caller owns its life."""
+        self._current = store
+
+    @property
+    def _store(self) -> MarketStore:
+        if self._current is None:
+            raise StoreUnavailable("No database is open yet; the market is still being connected.")
+        return self._current
+
+    async def open(self) -> None:
+        """Nothing to do: stores are opened by their owner."""
+
+    async def close(self) -> None:
+        self._current = None
+
+    async def ping(self) -> None:
+        await self._store.ping()
+
+    async def write(self, batch: WriteBatch) -> None:
+        await self._store.write(batch)
+
+    async def samples(self, symbol: str, from_ms: int, to_ms: int) -> SampleColumns:
+        return await self._store.samples(symbol, from_ms, to_ms)
+
+    async def candles(
+        self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
+    ) -> list[Candle]:
+        return await self._store.candles(symbol, interval, from_ms=from_ms, to_ms=to_ms, limit=limit)
+
+    async def trades(
+        self, symbol: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 100
+    ) -> list[StoredTrade]:
+        return await self._store.trades(symbol, from_ms=from_ms, to_ms=to_ms, limit=limit)
+
+    async def whales(
+        self,
+        symbol: str | None = None,
+        *,
+        min_usd: float = 0.0,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        limit: int = 100,
+    ) -> list[StoredTrade]:
+        return await self._store.whales(symbol, min_usd=min_usd, from_ms=from_ms, to_ms=to_ms, limit=limit)
+
+    async def gaps(
+        self, symbol: str | None = None, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
+    ) -> list[Gap]:
+        return await self._store.gaps(symbol, from_ms=from_ms, to_ms=to_ms, limit=limit)
+
+    async def instruments(self) -> list[Instrument]:
+        return await self._store.instruments()
+
+    async def retain(self, *, now_ms: int, days: float, max_bytes: int) -> int:
+        return await self._store.retain(now_ms=now_ms, days=days, max_bytes=max_bytes)
+
+    async def stats(self) -> StoreStats:
+        return await self._store.stats()
