@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -121,6 +122,11 @@ def default_data_dir(environ: Mapping[str, str]) -> Path:
     """The user's data directory after the XDG convention (on Windows below LOCALAPPDATA)."""
     base = environ.get("XDG_DATA_HOME") or environ.get("LOCALAPPDATA") or str(Path.home() / ".local" / "share")
     return Path(base) / "marketwatch"
+
+
+def has_display() -> bool:
+    """A graphical session is there, so that a browser could be opened."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 @dataclass(frozen=True, slots=True)

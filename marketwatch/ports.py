@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from .bus import Publish
 from .model.market import Candle, Gap, Instrument, Samples, Source, Trade, Whale
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ class Feed(Protocol):
     """One source of market data. It publishes `Trades`, `Quotes`, `Tickers`, `VenueCandles`, `Gap`, `FeedStatus`, `Notice`.
 
     `run` goes on until it is cancelled (live, demo) or its input ends (a recording); it never raises for what a venue does.
+    `publish` is replaced by the bus of the watch between `instruments()` and `run()`.
     """
+
+    publish: Publish
 
     @property
     def venue(self) -> str: ...

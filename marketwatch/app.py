@@ -1,0 +1,187 @@
+"""The composition root: builds every part by keyword, owns their lifetimes, and decides which market is watched.
+
+Read `run` from top to bottom and you have seen the whole program; the path of one trade is wired in `watch.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from aiohttp import web
+
+from .clock import Clock, SystemClock
+from .config import Settings
+from .errors import FeedError, StoreError
+from .feed.choose import open_feed, probe_live
+from .model.market import Source
+from .model.system import Level, Notice
+from .ports import Feed, MarketStore
+from .session import Session
+from .store import open_store
+from .store.switch import SwitchStore
+from .tasks import Tasks
+from .telemetry import Telemetry, get_logger
+from .watch import WatchSlot
+from .web.server import build_app
+
+log = get_logger(__name__)
+
+_PROBE_S = 5.0
+_PROBE_AGAIN_S = 30.0
+_RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+_SHUTDOWN_S = 5.0
+
+
+class Application:
+    """The whole program around one listening socket."""
+
+    def __init__(self, *, settings: Settings, listener: socket.socket, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.telemetry = Telemetry()
+        self.tasks = Tasks(on_death=self._on_death)
+        self.slot = WatchSlot()
+        self.store = SwitchStore()
+        self._listener = listener
+        self._failing: set[str] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then end everything in order: streams, feed, writer, store."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.tasks.aclose)
+            await stack.enter_async_context(self._server())
+            market = self.tasks.start("market", self._market())
+            gc.collect()
+            gc.freeze()
+            waiter = asyncio.create_task(stop.wait(), name="stop")
+            await asyncio.wait({market, waiter}, return_when=asyncio.FIRST_COMPLETED)
+            if market.done():
+                await waiter
+            await self.tasks.stop("market")
+
+    @asynccontextmanager
+    async def _server(self) -> AsyncIterator[None]:
+        app = build_app(
+            settings=self.settings,
+            clock=self.clock,
+            store=self.store,
+            slot=self.slot,
+            telemetry=self.telemetry,
+            tasks=self.tasks,
+        )
+        runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_SHUTDOWN_S, keepalive_timeout=15.0)
+        await runner.setup()
+        try:
+            await web.SockSite(runner, self._listener, backlog=1024).start()
+            yield
+        finally:
+            await runner.cleanup()
+
+    async def _market(self) -> None:
+        """Watch what the settings ask for, until cancelled."""
+        if self.settings.feed == "auto":
+            await self._auto()
+        else:
+            await self._fixed()
+
+    async def _fixed(self) -> None:
+        feed = open_feed(self.settings, self.clock, _nowhere)
+        async with await self._begin(feed):
+            await asyncio.Event().wait()
+
+    async def _auto(self) -> None:
+        """A live venue when one answers; meanwhile the demo market, which is left by itself."""
+        self.slot.waiting = "Looking for a live market: Binance, Binance US, then Coinbase."
+        live = await self._probe()
+        if live is None:
+            demo = open_feed(replace(self.settings, feed="demo"), self.clock, _nowhere)
+            async with await self._begin(demo) as session:
+                session.watch.bus.publish(self._demo_notice())
+                live = await self._wait_for_live()
+        async with await self._begin(live) as session:
+            if self.slot.generation > 1:
+                message = f"{live.venue.title()} answers: this is the live market now, the demo market has ended."
+                session.watch.bus.publish(Notice("went-live", Level.INFO, message, self.clock.now_ms()))
+            await asyncio.Event().wait()
+
+    def _demo_notice(self) -> Notice:
+        message = (
+            "No live market can be reached, so this is the demo market: invented prices, nothing is stored. "
+            "The live market takes over by itself as soon as it answers."
+        )
+        return Notice("demo", Level.WARNING, message, self.clock.now_ms())
+
+    async def _probe(self) -> Feed | None:
+        return await probe_live(self.settings, self.clock, _nowhere, timeout_s=_PROBE_S)
+
+    async def _wait_for_live(self) -> Feed:
+        while True:
+            await self.clock.sleep(_PROBE_AGAIN_S)
+            feed = await self._probe()
+            if feed is not None:
+                return feed
+
+    async def _begin(self, feed: Feed) -> Session:
+        """Everything for `feed`, with its watch in the slot; tries again, with the reason on the page, until it works."""
+        attempt = 0
+        while True:
+            try:
+                return await self._build(feed)
+            except (FeedError, StoreError) as error:
+                self.slot.waiting = str(error)
+                log.warning("market_not_open", venue=feed.venue, reason=str(error), attempt=attempt)
+                await self.clock.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
+                attempt += 1
+
+    async def _build(self, feed: Feed) -> Session:
+        instruments = await feed.instruments()
+        store = self._store_for(feed)
+        await store.open()
+        session = Session(
+            feed=feed,
+            instruments=instruments,
+            store=store,
+            settings=self.settings,
+            clock=self.clock,
+            tasks=self.tasks,
+            on_error=self._on_handler_error,
+        )
+        self.store.use(store)
+        self.slot.put(session.watch)
+        log.info("market_open", venue=feed.venue, source=feed.source.value, symbols=len(instruments))
+        return session
+
+    def _store_for(self, feed: Feed) -> MarketStore:
+        """The user's database for what is real; a throw-away one for the demo market unless the settings keep it."""
+        if feed.source is Source.DEMO and not self.settings.store_demo:
+            folder = Path(tempfile.mkdtemp(prefix="marketwatch-demo-"))
+            return open_store(replace(self.settings, database_url=f"sqlite:///{folder / 'demo.db'}"), throw_away=True)
+        return open_store(self.settings)
+
+    def _on_handler_error(self, name: str, error: BaseException) -> None:
+        """A subscriber failed: counted each time, logged once for each kind of failure."""
+        self.telemetry.handler_errors.labels(name).inc()
+        episode = f"{name}:{type(error).__name__}"
+        if episode not in self._failing:
+            self._failing.add(episode)
+            log.error("handler_failed", handler=name, exc_info=error)
+
+    def _on_death(self, name: str, error: BaseException | None) -> None:
+        log.error("task_died", task=name, exc_info=error)
+
+
+def _nowhere(_event: object) -> None:
+    """Where a feed publishes before it has a watch."""
+
+
+async def serve(settings: Settings, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Build the application and run it until `stop`."""
+    with suppress(asyncio.CancelledError):
+        await Application(settings=settings, listener=listener).run(stop)

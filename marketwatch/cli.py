@@ -1,0 +1,272 @@
+"""The command line: arguments to settings, exit codes, signals. No logic of the market.
+
+Exit codes: 0 ok, 1 failure, 2 usage or configuration, 130 interrupted (a second ctrl-C). Heavy imports happen late, after
+the port is bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .config import Settings, duration_ms, has_display, load
+from .errors import ConfigError, MarketwatchError
+from .starting import StartingServer, listen
+
+OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and answer its exit code."""
+    parser = build_parser()
+    arguments = parser.parse_args(_with_default(list(sys.argv[1:] if argv is None else argv)))
+    try:
+        settings = load(overrides=_overrides(arguments), config=arguments.config)
+        command: Callable[[argparse.Namespace, Settings], int] = arguments.command
+        return command(arguments, settings)
+    except ConfigError as error:
+        return _complain(error, USAGE)
+    except MarketwatchError as error:
+        return _complain(error, FAILURE)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _complain(error: Exception, code: int) -> int:
+    print(f"marketwatch: {error}", file=sys.stderr)
+    return code
+
+
+COMMANDS = ("run", "demo", "record", "migrate", "backup", "restore", "seed", "doctor", "openapi", "healthcheck")
+
+
+def _with_default(words: list[str]) -> list[str]:
+    """`run` is the command when none is named."""
+    if any(word in COMMANDS for word in words[:1]) or any(word in ("-h", "--help", "--version") for word in words):
+        return words
+    return ["run", *words]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole grammar of the command line."""
+    parser = argparse.ArgumentParser(prog="marketwatch", description="Watches the crypto market.")
+    parser.add_argument("--version", action="version", version=f"marketwatch {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    common = _common_options()
+
+    def add(name: str, command: Callable[..., int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, parents=[common])
+        sub.set_defaults(command=command)
+        return sub
+
+    for name, text in (("run", "the whole application (the default)"), ("demo", "the demo market in a throw-away store")):
+        _server_options(add(name, _run if name == "run" else _demo, text))
+    record = add("record", _record, "write the raw frames of the feed with their receipt times to a file")
+    record.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends in .gz or .zst to compress")
+    record.add_argument("--duration", default="", metavar="10m", help="stop after this long; default: until ctrl-C")
+    _feed_options(record)
+    add("migrate", _migrate, "bring the database to the newest schema")
+    backup = add("backup", _backup, "write all data to one file")
+    backup.add_argument("--out", type=Path, required=True, metavar="FILE")
+    restore = add("restore", _restore, "load a backup into an empty database")
+    restore.add_argument("file", type=Path, metavar="FILE")
+    restore.add_argument("--force", action="store_true", help="replace what the database holds")
+    seed = add("seed", _seed, "load a recording into the database")
+    seed.add_argument("file", type=Path, metavar="RECORDING")
+    add("doctor", _doctor, "check settings, database and network, and say what is wrong")
+    add("openapi", _openapi, "print the OpenAPI document")
+    add("healthcheck", _healthcheck, "ask a running program for /healthz; exit code 0 when it answers")
+    return parser
+
+
+def _common_options() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="FILE", help="settings file; default marketwatch.toml when there is one")
+    common.add_argument("--database", dest="database_url", metavar="URL", help="postgresql://... or sqlite:///path")
+    common.add_argument("--log-level", dest="log_level", metavar="LEVEL", help="debug, info, warning or error")
+    common.add_argument("--host", metavar="ADDRESS", help="address to listen on")
+    common.add_argument("--port", metavar="PORT", help="port to listen on; 0 takes a free one")
+    return common
+
+
+def _feed_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--feed", metavar="FEED", help="auto, binance, binance-us, coinbase, demo, recorded:PATH[@SPEED]")
+    sub.add_argument("--symbols", metavar="LIST", help="BTCUSDT,ETHUSDT,... or all:USDT")
+
+
+def _server_options(sub: argparse.ArgumentParser) -> None:
+    _feed_options(sub)
+    sub.add_argument("--role", metavar="ROLE", help="all")
+    sub.add_argument("--no-browser", action="store_true", help="do not open the page")
+
+
+_SETTING_ARGUMENTS = ("database_url", "log_level", "host", "port", "feed", "symbols", "role")
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, str]:
+    given = {name: getattr(arguments, name, None) for name in _SETTING_ARGUMENTS}
+    found = {name: value for name, value in given.items() if value is not None}
+    if arguments.command is _demo:
+        found["feed"] = "demo"
+    return found
+
+
+def _run(arguments: argparse.Namespace, settings: Settings) -> int:
+    listener = _listen(settings)
+    url = _url(listener)
+    print(f"marketwatch {__version__} listens on {url} (feed: {settings.feed}). Ctrl-C ends it.", flush=True)
+    if not arguments.no_browser:
+        _open_browser(url)
+    return _with_loop(_serve(settings, listener))
+
+
+def _demo(arguments: argparse.Namespace, settings: Settings) -> int:
+    return _run(arguments, settings)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        return listen(settings.host, settings.port)
+    except OSError as error:
+        raise MarketwatchError(
+            f"Port {settings.port} of {settings.host} cannot be listened on ({error.strerror or error}); "
+            "choose another with --port or PORT."
+        ) from error
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _open_browser(url: str) -> None:
+    """Only where a person sits in front: a terminal with a display."""
+    if not sys.stdout.isatty() or not has_display():
+        return
+    import webbrowser
+
+    webbrowser.open(url)
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> int:
+    stop = asyncio.Event()
+    _on_signals(stop)
+    async with StartingServer(listener):
+        telemetry = await asyncio.to_thread(importlib.import_module, "marketwatch.telemetry")
+        telemetry.configure_logging(settings.log_level, json=settings.environment == "production")
+        app = await asyncio.to_thread(importlib.import_module, "marketwatch.app")
+    await app.serve(settings, listener, stop)
+    return OK
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    """The first signal asks for a clean stop; a second ctrl-C ends the process at once."""
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(INTERRUPTED)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, on_signal)
+        except NotImplementedError:  # Windows has no loop signal handlers
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
+
+
+def _with_loop(work: Coroutine[Any, Any, int]) -> int:
+    """Run on uvloop where it is installed (extra `fast`), else on asyncio's own loop."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _record(arguments: argparse.Namespace, settings: Settings) -> int:
+    from .operations import record
+
+    try:
+        duration_s = duration_ms(arguments.duration) / 1000 if arguments.duration else None
+    except ValueError as error:
+        raise ConfigError(f"--duration was {arguments.duration!r}; it must be {error}.") from None
+    return _with_loop(_until_signal(record(settings, arguments.out, duration_s)))
+
+
+async def _until_signal(work: Coroutine[Any, Any, int]) -> int:
+    """Run `work`; ctrl-C or SIGTERM cancels it, which it takes as a wish to finish."""
+    stop = asyncio.Event()
+    _on_signals(stop)
+    task = asyncio.create_task(work)
+    waiter = asyncio.create_task(stop.wait())
+    await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
+    waiter.cancel()
+    if not task.done():
+        task.cancel()
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return OK
+
+
+def _migrate(_arguments: argparse.Namespace, settings: Settings) -> int:
+    from .operations import migrate
+
+    return _with_loop(migrate(settings))
+
+
+def _backup(arguments: argparse.Namespace, settings: Settings) -> int:
+    from .operations import backup
+
+    return _with_loop(backup(settings, arguments.out))
+
+
+def _restore(arguments: argparse.Namespace, settings: Settings) -> int:
+    from .operations import restore
+
+    return _with_loop(restore(settings, arguments.file, force=arguments.force))
+
+
+def _seed(arguments: argparse.Namespace, settings: Settings) -> int:
+    from .operations import seed
+
+    return _with_loop(_until_signal(seed(settings, arguments.file)))
+
+
+def _doctor(_arguments: argparse.Namespace, settings: Settings) -> int:
+    from .operations import doctor
+
+    return _with_loop(doctor(settings))
+
+
+def _openapi(_arguments: argparse.Namespace, settings: Settings) -> int:
+    from .operations import openapi
+
+    sys.stdout.buffer.write(openapi(settings) + b"\n")
+    return OK
+
+
+def _healthcheck(_arguments: argparse.Namespace, settings: Settings) -> int:
+    """Plain sockets: a health check of a small container must not import half the program."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104
+    try:
+        with socket.create_connection((host, settings.port), timeout=4) as connection:
+            connection.sendall(f"GET /healthz HTTP/1.1\r\nHost: {host}:{settings.port}\r\nConnection: close\r\n\r\n".encode())
+            status = connection.recv(64).split(b" ", 2)[1:2]
+    except OSError as error:
+        raise MarketwatchError(f"Nothing answers on {host}:{settings.port} ({error}).") from error
+    if status != [b"200"]:
+        raise MarketwatchError(f"/healthz on {host}:{settings.port} answered {b''.join(status).decode('ascii', 'replace')!r}.")
+    return OK

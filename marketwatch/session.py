@@ -1,0 +1,96 @@
+"""One session: a feed with its watch, its store and its writer. `auto` ends one and begins another."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from .bus import ErrorHook
+from .clock import Clock
+from .config import Settings
+from .ingest import IngestWindow
+from .model.market import Instrument
+from .model.system import FeedState, FeedStatus, Level, Notice
+from .ports import Feed, MarketStore
+from .store.writer import StoreWriter
+from .tasks import Tasks
+from .watch import Watch
+
+
+class Session:
+    """Wires a feed that has named its instruments to a new watch and starts the tasks that keep both going.
+
+    An async context manager: leaving it stops the feed, lets the writer flush, and closes the store.
+    """
+
+    def __init__(
+        self,
+        *,
+        feed: Feed,
+        instruments: list[Instrument],
+        store: MarketStore,
+        settings: Settings,
+        clock: Clock,
+        tasks: Tasks,
+        on_error: ErrorHook,
+    ) -> None:
+        self.feed = feed
+        self.store = store
+        self._clock = clock
+        self._tasks = tasks
+        self._window = IngestWindow.parse(settings.ingest_window)
+        self.watch = Watch(settings=settings, source=feed.source, venue=feed.venue, instruments=instruments, on_error=on_error)
+        feed.publish = self.watch.bus.publish
+        self.writer = StoreWriter(store=store, clock=clock, settings=settings, publish=self.watch.bus.publish)
+        self.writer.subscribe(self.watch.bus)
+        self._names = (f"feed:{feed.venue}:{id(self):x}", f"writer:{feed.venue}:{id(self):x}")
+
+    async def __aenter__(self) -> Self:
+        feed_task, writer_task = self._names
+        endless = self.feed.source.value in ("live", "demo")
+        self._tasks.start(writer_task, self.writer.run())
+        self._tasks.start(feed_task, self._feed(), critical=endless)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._tasks.stop(self._names[0])
+        try:
+            await self.writer.aclose()
+        finally:
+            await self._tasks.stop(self._names[1])
+            await self.store.close()
+
+    async def _feed(self) -> None:
+        if self._window is None:
+            await self.feed.run()
+            return
+        while True:
+            await self._pause(self._window.opens_in_ms(self._clock.now_ms()))
+            await self._run_until_closed(self._window)
+
+    async def _run_until_closed(self, window: IngestWindow) -> None:
+        name = f"{self._names[0]}:window"
+        self._tasks.start(name, self.feed.run())
+        try:
+            await self._clock.sleep(window.closes_in_ms(self._clock.now_ms()) / 1000)
+        finally:
+            await self._tasks.stop(name)
+
+    async def _pause(self, wait_ms: int) -> None:
+        if wait_ms <= 0:
+            return
+        now = self._clock.now_ms()
+        publish = self.watch.bus.publish
+        detail = f"Paused outside of the ingestion window; reading goes on in {wait_ms // 60_000} min."
+        publish(
+            FeedStatus(
+                venue=self.feed.venue,
+                source=self.feed.source,
+                state=FeedState.RECONNECTING,
+                endpoint="",
+                since_ms=now,
+                detail=detail,
+            )
+        )
+        publish(Notice("ingest-window", Level.INFO, detail, now))
+        await self._clock.sleep(wait_ms / 1000)
+        publish(Notice("ingest-window", Level.INFO, detail, self._clock.now_ms(), over=True))
