@@ -196,13 +196,24 @@ def _with_loop(work: Coroutine[Any, Any, int]) -> int:
 
 
 def _record(arguments: argparse.Namespace, settings: Settings) -> int:
-    from .operations import record
-
     try:
         duration_s = duration_ms(arguments.duration) / 1000 if arguments.duration else None
     except ValueError as error:
         raise ConfigError(f"--duration was {arguments.duration!r}; it must be {error}.") from None
+    _must_be_new(arguments.out)
+    from .operations import record
+
     return _with_loop(_until_signal(record(settings, arguments.out, duration_s)))
+
+
+def _must_be_new(path: Path) -> None:
+    if path.exists():
+        raise ConfigError(f"The file {str(path)!r} exists already; name another one with --out.")
+
+
+def _must_exist(path: Path) -> None:
+    if not path.is_file():
+        raise ConfigError(f"The file {str(path)!r} does not exist.")
 
 
 async def _until_signal(work: Coroutine[Any, Any, int]) -> int:
@@ -228,18 +239,21 @@ def _migrate(_arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _backup(arguments: argparse.Namespace, settings: Settings) -> int:
+    _must_be_new(arguments.out)
     from .operations import backup
 
     return _with_loop(backup(settings, arguments.out))
 
 
 def _restore(arguments: argparse.Namespace, settings: Settings) -> int:
+    _must_exist(arguments.file)
     from .operations import restore
 
     return _with_loop(restore(settings, arguments.file, force=arguments.force))
 
 
 def _seed(arguments: argparse.Namespace, settings: Settings) -> int:
+    _must_exist(arguments.file)
     from .operations import seed
 
     return _with_loop(_until_signal(seed(settings, arguments.file)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Self
 
 from .bus import ErrorHook
@@ -42,6 +43,7 @@ class Session:
         feed.publish = self.watch.bus.publish
         self.writer = StoreWriter(store=store, clock=clock, settings=settings, publish=self.watch.bus.publish)
         self.writer.subscribe(self.watch.bus)
+        self._ended = asyncio.Event()
         self._names = (f"feed:{feed.venue}:{id(self):x}", f"writer:{feed.venue}:{id(self):x}")
 
     async def __aenter__(self) -> Self:
@@ -59,7 +61,17 @@ class Session:
             await self._tasks.stop(self._names[1])
             await self.store.close()
 
+    async def feed_ended(self) -> None:
+        """Wait until the feed ran out (a recording) or died."""
+        await self._ended.wait()
+
     async def _feed(self) -> None:
+        try:
+            await self._read()
+        finally:
+            self._ended.set()
+
+    async def _read(self) -> None:
         if self._window is None:
             await self.feed.run()
             return
