@@ -1,0 +1,89 @@
+"""Memory of closed candles: one ring of columns per interval, addressed by time, filled only as far as it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.market import Candle
+
+OPEN, HIGH, LOW, CLOSE, VOLUME, QUOTE_VOLUME, TAKER_BUY, TRADES = range(8)
+
+
+def candle_of(symbol: str, interval: str, time_ms: int, cells: Sequence[float], *, closed: bool, gap: bool) -> Candle:
+    """A candle from the eight numbers of a column."""
+    opened, high, low, close, volume, quote_volume, taker_buy, trades = cells
+    return Candle(
+        symbol, interval, time_ms, opened, high, low, close, volume, quote_volume, int(trades), taker_buy, closed, gap
+    )
+
+
+def cells_of(candle: Candle) -> tuple[float, ...]:
+    """The eight numbers of a candle in the order of a column."""
+    return (
+        candle.open, candle.high, candle.low, candle.close,
+        candle.volume, candle.quote_volume, candle.taker_buy_volume, float(candle.trades),
+    )  # fmt: skip
+
+
+class CandleRing:
+    """The newest `rows` candles of one interval for all symbols: float64 (rows, 8, symbols). NaN close: no such candle."""
+
+    def __init__(self, interval: str, interval_ms: int, rows: int, symbols: Sequence[str]) -> None:
+        self.interval = interval
+        self.interval_ms = interval_ms
+        self.rows = rows
+        self._symbols = symbols
+        self._times = np.full(rows, -1, np.int64)
+        self._cells = np.empty((rows, 8, len(symbols)))
+        self._gap = np.empty((rows, len(symbols)), np.bool_)
+        self._newest_ms = -1
+
+    def _row(self, time_ms: int) -> int | None:
+        """The row of that open time, made empty when it was another's; None when that time is too old to be held."""
+        row = (time_ms // self.interval_ms) % self.rows
+        if self._times[row] > time_ms or time_ms <= self._newest_ms - self.rows * self.interval_ms:
+            return None
+        if self._times[row] != time_ms:
+            self._times[row] = time_ms
+            self._cells[row] = np.nan
+            self._gap[row] = False
+            self._newest_ms = max(self._newest_ms, time_ms)
+        return row
+
+    def put(self, time_ms: int, symbols: NDArray[np.intp], cells: NDArray[np.float64], gap: NDArray[np.bool_]) -> None:
+        """Write the candles of one open time; `cells` is (8, len(symbols))."""
+        row = self._row(time_ms)
+        if row is not None:
+            self._cells[row][:, symbols] = cells
+            self._gap[row][symbols] = gap
+
+    def put_many(self, symbol: int, candles: Sequence[Candle]) -> None:
+        """Write candles of one symbol, any times of this interval's grid."""
+        for candle in candles:
+            row = self._row(candle.time_ms)
+            if row is not None:
+                self._cells[row, :, symbol] = cells_of(candle)
+                self._gap[row, symbol] = candle.gap
+
+    def get(self, time_ms: int, symbol: int) -> Candle | None:
+        row = (time_ms // self.interval_ms) % self.rows
+        if self._times[row] != time_ms or np.isnan(self._cells[row, CLOSE, symbol]):
+            return None
+        return self._candle(row, symbol)
+
+    def recent(self, symbol: int, limit: int) -> list[Candle]:
+        """At most `limit` candles, oldest first."""
+        order = np.argsort(self._times)
+        order = order[self._times[order] > self._newest_ms - self.rows * self.interval_ms]
+        order = order[self._times[order] >= 0]
+        order = order[~np.isnan(self._cells[order, CLOSE, symbol])]
+        return [self._candle(row, symbol) for row in order[-limit:].tolist()] if limit > 0 else []
+
+    def _candle(self, row: int, symbol: int) -> Candle:
+        return candle_of(
+            self._symbols[symbol], self.interval, int(self._times[row]), self._cells[row, :, symbol].tolist(),
+            closed=True, gap=bool(self._gap[row, symbol]),
+        )  # fmt: skip
