@@ -1,0 +1,88 @@
+"""Fences: what may be imported or called where. The layers themselves are the import-linter contract in pyproject.toml."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+from importlinter import cli as importlinter
+
+from tests.repo.sources import ROOT, Module, dotted, imported, modules
+
+IMPORT_FENCES = {
+    "aiohttp": r"marketwatch\.((feed|web)\..+|app)",
+    "asyncpg": r"marketwatch\.store\.postgres\w*",
+    "sqlite3": r"marketwatch\.store\.(sqlite\w*|migrate)",
+    "uvloop": r"marketwatch\.(__main__|cli|app|operations|loop)",
+    "redis": r"marketwatch\.stream\..+",
+    "confluent_kafka": r"marketwatch\.stream\..+",
+    "prometheus_client": r"marketwatch\.(telemetry|web\.probes)",
+    "jinja2": r"marketwatch\.web\..+",
+}
+BANNED = {"pandas", "pydantic", "sqlalchemy", "aiosqlite", "apscheduler", "typer", "requests"}
+CALL_FENCES = {
+    r"os\.(environ(\..*)?|getenv|putenv)": r"marketwatch\.config",
+    r"time\.(time|time_ns|localtime|gmtime|ctime)": r"marketwatch\.clock",
+    r"(datetime\.(datetime\.)?(now|utcnow|today)|(datetime\.)?date\.today)": r"marketwatch\.clock",
+    r"time\.sleep": r"nowhere",
+    r"asyncio\.(get_event_loop|ensure_future)": r"nowhere",
+    r"(pickle\.loads?|eval|exec|os\.system)": r"nowhere",
+}
+
+
+@pytest.mark.parametrize("library", sorted(IMPORT_FENCES))
+def test_library_imported_only_behind_its_fence(library: str) -> None:
+    allowed = re.compile(IMPORT_FENCES[library])
+    outside = [
+        f"{module.path}:{line} imports {name}"
+        for module in modules()
+        for name, line in imported(module.tree)
+        if name.split(".")[0] == library and not allowed.fullmatch(module.name)
+    ]
+    assert outside == []
+
+
+def test_libraries_that_are_not_worth_it_are_imported_nowhere() -> None:
+    found = [
+        f"{m.path}:{line} imports {name}" for m in modules() for name, line in imported(m.tree) if name.split(".")[0] in BANNED
+    ]
+    assert found == []
+
+
+def _uses(module: Module, pattern: re.Pattern[str]) -> list[str]:
+    names = {name.rsplit(".", 1)[-1]: name for name, _ in imported(module.tree) if "." in name}
+    found = []
+    for node in ast.walk(module.tree):
+        used = dotted(node) if isinstance(node, ast.Attribute) else dotted(node.func) if isinstance(node, ast.Call) else ""
+        full = used if used.split(".")[0] not in names else used.replace(used.split(".")[0], names[used.split(".")[0]], 1)
+        if full and (pattern.fullmatch(full) or pattern.fullmatch(used)):
+            found.append(f"{module.path}:{getattr(node, 'lineno', 0)} uses {full}")
+    return found
+
+
+@pytest.mark.parametrize("pattern", sorted(CALL_FENCES))
+def test_name_used_only_behind_its_fence(pattern: str) -> None:
+    allowed = re.compile(CALL_FENCES[pattern])
+    uses = [use for module in modules() if not allowed.fullmatch(module.name) for use in _uses(module, re.compile(pattern))]
+    assert uses == []
+
+
+@pytest.mark.parametrize(
+    ("source", "pattern"),
+    [
+        ("import os\nos.environ['X']", r"os\.(environ(\..*)?|getenv|putenv)"),
+        ("from os import environ\nenviron.get('X')", r"os\.(environ(\..*)?|getenv|putenv)"),
+        ("from time import time\ntime()", r"time\.time"),
+        ("from datetime import datetime\ndatetime.now()", r"datetime\.(datetime\.)?now"),
+        ("import datetime\ndatetime.datetime.now()", r"datetime\.(datetime\.)?now"),
+    ],
+)
+def test_fence_sees_every_way_of_writing_a_use(source: str, pattern: str) -> None:
+    assert _uses(Module("m", "m.py", ast.parse(source), 2), re.compile(pattern))
+
+
+def test_layers_hold_as_drawn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    code = importlinter.lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True)
+    assert code == 0, capsys.readouterr().out
