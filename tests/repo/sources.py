@@ -14,17 +14,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "marketwatch"
 _CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
 _LEFT_OUT = {".git", ".venv", ".peers", "dist", "build"} | _CACHES
-    ".git",
-    ".venv",
-    ".peers",
-    "__pycache__",
-    ".mypy_cache",
-    ".ruff_cache",
-    ".pytest_cache",
-    ".hypothesis",
-    "dist",
-    "build",
-}
 
 
 class Module(NamedTuple):
