@@ -26,7 +26,7 @@ CALL_FENCES = {
     r"time\.(time|time_ns|localtime|gmtime|ctime)": r"marketwatch\.clock",
     r"(datetime\.(datetime\.)?(now|utcnow|today)|(datetime\.)?date\.today)": r"marketwatch\.clock",
     r"time\.sleep": r"nowhere",
-    r"asyncio\.(get_event_loop|ensure_future)": r"nowhere",
+    r"asyncio\.get_event_loop": r"nowhere",
     r"(pickle\.loads?|eval|exec|os\.system)": r"nowhere",
 }
 
