@@ -1,0 +1,86 @@
+"""Templates to HTML: autoescaped, strict about names, one environment for pages and for stream fragments."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import jinja2
+from aiohttp import web
+
+from .. import __version__
+from ..clock import Clock
+from ..config import Settings
+from ..resources import resource_dir
+from .assets import Assets
+from .contexts.errors import ErrorPage
+from .contexts.frame import Frame, build_frame
+from .keys import RENDERER, WATCH
+
+THEMES = ("auto", "dark", "light")
+_NO_STORE = {"Cache-Control": "no-store", "Vary": "Cookie"}
+
+
+class Renderer:
+    """Renders a template with its typed context.
+
+    A page template sees `frame` and `page`; a fragment `fragments/_row.html` sees its context as `row`, both when a page
+    includes it and when the stream sends it.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, assets: Assets | None = None) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.assets = assets or Assets()
+        self.boot = secrets.token_hex(4)
+        """Changes with every start of the program: an open page that sees another one loads itself again."""
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(resource_dir("templates")),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            bytecode_cache=None,
+        )
+        self._environment.globals["asset"] = self.assets.url
+        self._fragments: dict[str, tuple[jinja2.Template, str]] = {}
+
+    def fragment(self, template: str, context: Any) -> str:
+        """One fragment as the page includes it; `template` such as `fragments/_row.html`."""
+        found = self._fragments.get(template)
+        if found is None:
+            name = template.rpartition("/_")[2].removesuffix(".html")
+            found = self._fragments[template] = (self._environment.get_template(template), name)
+        return found[0].render({found[1]: context})
+
+    def html(self, template: str, frame: Frame, page: Any) -> str:
+        """A whole page."""
+        return self._environment.get_template(template).render(frame=frame, page=page)
+
+    def frame(self, request: web.Request) -> Frame:
+        """The frame for this request: theme from its cookie, market from the slot."""
+        slot = request.app[WATCH]
+        theme = request.cookies.get("theme", "auto")
+        return build_frame(
+            watch=slot.current,
+            waiting=slot.waiting,
+            clock=self.clock,
+            boot=f"{self.boot}-{slot.generation}",
+            theme=theme if theme in THEMES else "auto",
+            path=request.path,
+            version=__version__,
+        )
+
+    def page(self, request: web.Request, template: str, context: Any, *, status: int = 200) -> web.Response:
+        """The page as an answer."""
+        text = self.html(template, self.frame(request), context)
+        answer = web.Response(text=text, status=status, content_type="text/html", headers=_NO_STORE)
+        if len(text) > 2048:
+            answer.enable_compression()
+        return answer
+
+
+def error_page(request: web.Request, status: int, title: str, sentence: str) -> web.Response:
+    """A designed error page: what happened, what to do now, one button."""
+    return request.app[RENDERER].page(request, "error.html", ErrorPage(status, title, sentence), status=status)

@@ -1,0 +1,135 @@
+// Comforts on top of pages that work without them: link state, clock, theme, search keys, dismissed notices, live filter.
+
+const root = document.documentElement;
+const body = document.body;
+const boot = document.querySelector('meta[name="boot"]').content;
+
+// The stream: lost and found again. A beat comes every second; silence for five means that the line is dead.
+let lastBeat = performance.now();
+let failures = 0;
+const stream = document.getElementById("stream");
+
+function link(state) {
+  if (body.dataset.link !== state) body.dataset.link = state;
+}
+
+function alive() {
+  lastBeat = performance.now();
+  failures = 0;
+  link("live");
+}
+
+function reload() {
+  if (document.activeElement?.matches("input") && document.activeElement.value) {
+    document.activeElement.addEventListener("blur", () => location.reload(), { once: true });
+  } else {
+    location.reload();
+  }
+}
+
+if (stream) {
+  stream.addEventListener("htmx:sse:after:connection", alive);
+  stream.addEventListener("htmx:sse:after:message", alive);
+  stream.addEventListener("htmx:sse:before:connection", (event) => {
+    if (event.detail.connection.attempt > 0 && !document.hidden) link("lost");
+  });
+  stream.addEventListener("htmx:sse:error", (event) => {
+    link("lost");
+    failures += 1;
+    if (event.detail.status === 404 && failures > 2) reload();
+  });
+  for (const name of ["htmx:error", "htmx:response:error", "htmx:sse:close"]) {
+    stream.addEventListener(name, () => { if (!document.hidden) link("lost"); });
+  }
+  setInterval(() => {
+    if (!document.hidden && performance.now() - lastBeat > 5000) link("lost");
+    if (!document.hidden && performance.now() - lastBeat > 60000) reload();
+  }, 1000);
+  document.addEventListener("visibilitychange", () => { lastBeat = performance.now(); });
+}
+
+// The clock goes on by itself and is set right by every beat. Another boot id means another program: load it.
+const clock = document.getElementById("clock");
+let offset = Number(clock.dataset.now) - Date.now();
+
+function showTime() {
+  const text = new Date(Date.now() + offset).toISOString().slice(11, 19) + " UTC";
+  if (clock.textContent !== text) clock.textContent = text;
+}
+
+new MutationObserver(() => {
+  offset = Number(clock.dataset.now) - Date.now();
+  if (clock.dataset.boot !== boot) reload();
+}).observe(clock, { attributes: true, attributeFilter: ["data-now", "data-boot"] });
+if (body.dataset.source === "live" || body.dataset.source === "demo") setInterval(showTime, 1000);
+
+// Theme: the buttons post without this; with it they act at once.
+document.querySelector(".theme").addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  event.preventDefault();
+  document.cookie = `theme=${button.value}; path=/; max-age=31536000; samesite=lax`;
+  if (button.value === "auto") delete root.dataset.theme;
+  else root.dataset.theme = button.value;
+  for (const other of button.parentElement.querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
+  document.dispatchEvent(new CustomEvent("theme"));
+});
+
+// Search: "/" goes there, arrows walk through what was found, Escape leaves.
+const search = document.getElementById("search");
+const found = document.getElementById("found");
+
+function walk(step) {
+  const links = [...found.querySelectorAll("a")];
+  const next = links.indexOf(document.activeElement) + step;
+  if (next < 0) search.focus();
+  else links[Math.min(next, links.length - 1)]?.focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.matches("input, textarea, select")) {
+    event.preventDefault();
+    search.focus();
+    search.select();
+  }
+});
+search.form.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    walk(event.key === "ArrowDown" ? 1 : -1);
+  } else if (event.key === "Escape") {
+    search.value = "";
+    found.replaceChildren();
+    search.blur();
+  }
+});
+search.form.addEventListener("focusout", (event) => {
+  if (!search.form.contains(event.relatedTarget)) setTimeout(() => { if (!search.form.contains(document.activeElement)) found.replaceChildren(); }, 120);
+});
+
+// Notices that were dismissed stay away for this tab.
+function dismissed() {
+  try { return JSON.parse(sessionStorage.getItem("dismissed") ?? "[]"); } catch { return []; }
+}
+
+function hideDismissed() {
+  const keys = dismissed();
+  for (const notice of document.querySelectorAll(".notice")) notice.hidden = keys.includes(notice.dataset.key);
+}
+
+document.addEventListener("click", (event) => {
+  const notice = event.target.closest(".dismiss")?.closest(".notice");
+  if (!notice) return;
+  sessionStorage.setItem("dismissed", JSON.stringify([...dismissed(), notice.dataset.key].slice(-50)));
+  hideDismissed();
+});
+hideDismissed();
+new MutationObserver(hideDismissed).observe(document.querySelector("main"), { childList: true, subtree: false });
+document.body.addEventListener("htmx:after:settle", (event) => { if (event.target.id === "notices") hideDismissed(); });
+
+// The table's filter writes itself into the address, so that a reload and a shared link show the same.
+document.querySelector(".filter")?.addEventListener("input", (event) => {
+  const parameters = new URLSearchParams(new FormData(event.currentTarget));
+  for (const [name, value] of [...parameters]) if (!value) parameters.delete(name);
+  history.replaceState(null, "", parameters.size ? `?${parameters}` : location.pathname);
+});
