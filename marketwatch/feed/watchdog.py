@@ -1,0 +1,100 @@
+"""Silence, judged by each symbol's own habit: data is what counts, not pings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+_SHARE = 0.05
+_PROOF = 10
+_UNPROVEN_S = 300.0
+_LONGEST_S = 3_600.0
+_TIMES_MEAN = 20.0
+_TIMES_PEAK = 3.0
+
+
+class Rhythm:
+    """The usual time between two arrivals of one stream, and from it how long a silence is still usual.
+
+    `threshold_s` = max(floor, 20 x mean, 3 x recent longest pause), at most an hour; five minutes before ten
+    arrivals are known.
+    """
+
+    __slots__ = ("count", "last", "mean", "peak")
+
+    def __init__(self, now: float) -> None:
+        self.last = now
+        self.mean = 0.0
+        self.peak = 0.0
+        self.count = 0
+
+    def beat(self, now: float) -> None:
+        pause = now - self.last
+        self.last = now
+        self.count += 1
+        if self.count > 1:
+            self.mean += _SHARE * (pause - self.mean) if self.count > _PROOF else (pause - self.mean) / (self.count - 1)
+            self.peak = max(pause, self.peak * 0.99)
+
+    def resume(self, now: float) -> None:
+        """The line was down: the pause says nothing about the stream."""
+        self.last = now
+
+    def threshold_s(self, floor_s: float, longest_s: float = _LONGEST_S) -> float:
+        if self.count < _PROOF:
+            return min(_UNPROVEN_S, longest_s)
+        return min(max(floor_s, _TIMES_MEAN * self.mean, _TIMES_PEAK * self.peak), longest_s)
+
+    def silent(self, now: float, floor_s: float) -> bool:
+        return now - self.last > self.threshold_s(floor_s)
+
+
+class Watchdog:
+    """Which symbols went quiet for longer than is usual for them. Trades and all data together are judged apart.
+
+    Times are monotonic seconds.
+    """
+
+    def __init__(self, symbols: Sequence[str], *, stale_s: float, now: float) -> None:
+        self._stale_s = stale_s
+        self._trades = {symbol: Rhythm(now) for symbol in symbols}
+        self._any = {symbol: Rhythm(now) for symbol in symbols}
+        self._stale: set[str] = set()
+
+    @property
+    def stale(self) -> frozenset[str]:
+        return frozenset(self._stale)
+
+    def saw(self, trades: Iterable[str], others: Iterable[str], now: float) -> list[str]:
+        """Data of these symbols arrived; answers those that were stale and are back."""
+        back: list[str] = []
+        for symbol in trades:
+            rhythm = self._trades.get(symbol)
+            if rhythm is not None:
+                rhythm.beat(now)
+                self._any[symbol].beat(now)
+                if symbol in self._stale:
+                    back.append(symbol)
+        for symbol in others:
+            rhythm = self._any.get(symbol)
+            if rhythm is not None:
+                rhythm.beat(now)
+                if symbol in self._stale and not self._trades[symbol].silent(now, self._stale_s):
+                    back.append(symbol)
+        self._stale.difference_update(back)
+        return list(dict.fromkeys(back))
+
+    def check(self, now: float) -> list[tuple[str, float]]:
+        """Symbols that have just become stale, with the silence in seconds."""
+        found: list[tuple[str, float]] = []
+        for symbol, trades in self._trades.items():
+            both = self._any[symbol]
+            if symbol not in self._stale and (trades.silent(now, self._stale_s) or both.silent(now, self._stale_s)):
+                self._stale.add(symbol)
+                found.append((symbol, now - max(trades.last, both.last if both.silent(now, self._stale_s) else trades.last)))
+        return found
+
+    def resumed(self, symbols: Iterable[str], now: float) -> None:
+        """A line came back: silence is counted from now."""
+        for symbol in symbols:
+            self._trades[symbol].resume(now)
+            self._any[symbol].resume(now)
