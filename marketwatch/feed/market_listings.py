@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ..model.market import DOLLARS, Instrument
+from .pairs import split_symbol
 
 _QUIET_RATE = 1 / 40
 
@@ -52,8 +53,7 @@ _UNPRICED = (
     "KLAY", "KSM", "LPT", "LQTY",
 )  # fmt: skip
 
-_QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "BUSD", "USDP", "USD", "EUR", "TRY", "DAI", "BTC", "ETH", "BNB")
-_FIAT = {"EUR": 1.09, "TRY": 0.0298}
+_FIAT = {"EUR": 1.09, "GBP": 1.28, "TRY": 0.0298}
 _TICKS = {"BTC": "0.01", "ETH": "0.01", "BNB": "0.01", "DOGE": "0.00001", "ADA": "0.0001", "SHIB": "0.00000001"}
 
 
@@ -83,18 +83,7 @@ def listings(symbols: Sequence[str]) -> list[Listing]:
     if len(symbols) == 1 and symbols[0].startswith("all:"):
         quote = symbols[0].removeprefix("all:").upper()
         return [_listing(base + quote, base, quote) for base in (*_LISTED, *_UNPRICED) if base != quote]
-    return [_listing(symbol, *_split(symbol)) for symbol in dict.fromkeys(symbols)]
-
-
-def _split(symbol: str) -> tuple[str, str]:
-    """Base and quote of a symbol; a name without a known quote is taken as quoted in USDT."""
-    if "-" in symbol.strip("-"):
-        base, _, quote = symbol.rpartition("-")
-        return base, quote
-    for quote in _QUOTES:
-        if symbol.endswith(quote) and len(symbol) > len(quote):
-            return symbol.removesuffix(quote), quote
-    return symbol, "USDT"
+    return [_listing(symbol, *split_symbol(symbol)) for symbol in dict.fromkeys(symbols)]
 
 
 def _listing(symbol: str, base: str, quote: str) -> Listing:
