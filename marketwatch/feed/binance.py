@@ -29,12 +29,13 @@ from ..model.market import (
     Trades,
     VenueCandles,
 )  # fmt: skip
-from ..model.system import FeedState, FeedStatus, Level, Notice
+from ..model.system import FeedStatus, Level, Notice
 from .backfill import Backfill, closed_only
 from .binance_line import Line
 from .binance_link import STREAMS_PER_CONNECTION, Link
 from .binance_parse import LAST_MS, Control, Gulp, parse_many
 from .binance_rest import BinanceRest
+from .binance_standing import Standing
 from .clock_offset import ClockOffset
 from .continuity import Hole, Ledger
 from .endpoints import BINANCE_REST, BINANCE_STREAMS, BINANCE_US_REST, BINANCE_US_STREAMS, Endpoints
@@ -46,7 +47,7 @@ BEAT_S = 0.1
 STATUS_EVERY = 10
 SMALL_LIST = 100
 """Up to this many symbols get quotes, minute candles and statistics each; larger lists get trades and the statistics array."""
-AHEAD_MS = 60_000
+AHEAD_MS = 600_000
 """A trade whose time lies this far after the venue's clock is a wrong one."""
 _VENUES = {"binance": (BINANCE_STREAMS, BINANCE_REST), "binance-us": (BINANCE_US_STREAMS, BINANCE_US_REST)}
 
@@ -103,16 +104,10 @@ class BinanceFeed:
         self.backfill = Backfill(
             venue=self._venue, rest=self._rest, clock=self._clock, publish=self._hand_on, progress=self._note_change
         )
-        self.rejected: dict[str, int] = {}
-        self.messages = self.trades = 0
+        self.standing = Standing(venue=self._venue, clock=self._clock, stale_s=self._settings.stale_s)
         self._lines: list[Line] = []
-        self._state = FeedState.CONNECTING
-        self._since_ms = self._clock.now_ms()
-        self._last_data_ms: int | None = None
-        self._last_data_at: float | None = None
         self._pulsed_at = 0.0
-        self._down_reason = ""
-        self._changed = True
+        self._newest_ms = 0
 
     @property
     def venue(self) -> str:
@@ -201,16 +196,13 @@ class BinanceFeed:
         """Read one gulp and hand it on. Synchronous from the first byte to the last subscriber."""
         now_ms, now = self._clock.now_ms(), self._clock.monotonic()
         venue_ms = self.offset.venue_ms(now)
-        gulp = Gulp(latest_ms=LAST_MS if venue_ms is None else venue_ms + AHEAD_MS)
+        gulp = Gulp(latest_ms=LAST_MS if venue_ms is None else max(venue_ms, self._newest_ms) + AHEAD_MS)
         parse_many(frames, gulp, received_ms=now_ms, microseconds=self._microseconds)
-        self.messages += gulp.messages
+        self.standing.took(gulp, now_ms, now)
         if gulp.event_ms is not None:
             self.offset.saw(gulp.event_ms, now)
         if gulp.has_data:
-            self._last_data_ms, self._last_data_at = now_ms, now
             link.saw_data(now)
-        if gulp.rejected or gulp.unknown:
-            self._count(gulp)
         self._publish_facts(gulp, now_ms, now)
         for control in gulp.control:
             self._control(line, link, control)
@@ -219,7 +211,8 @@ class BinanceFeed:
     def _publish_facts(self, gulp: Gulp, now_ms: int, now: float) -> None:
         trades = self.ledger.admit(gulp.trades) if gulp.trades else []
         if trades:
-            self.trades += len(trades)
+            self.standing.trades += len(trades)
+            self._newest_ms = max(self._newest_ms, trades[-1].time_ms)
             self._hand_on(Trades(self._venue, now_ms, trades))
         quotes = [quote for quote in gulp.quotes.values() if quote.symbol in self._watched]
         if quotes:
@@ -242,13 +235,17 @@ class BinanceFeed:
             if new and hole.missing and not hole.lost:
                 hole.queued = True
                 self.refill.add(hole)
+        while self.ledger.restarted:
+            symbol = self.ledger.restarted.pop()
+            message = f"{self._venue} began to number the trades of {symbol} anew; earlier gaps cannot be refilled."
+            self._hand_on(self._notice(f"restarted:{symbol}", Level.WARNING, message))
 
     def on_up(self, line: Line) -> None:
         self.watchdog.resumed(line.symbols, self._clock.monotonic())
         self._note_change()
 
     def on_down(self, line: Line, reason: str) -> None:
-        self._down_reason = reason
+        self.standing.reason = reason
         self.ledger.mark(line.symbols, GapReason.DISCONNECT)
         self._note_change()
 
@@ -269,7 +266,7 @@ class BinanceFeed:
                 )
             )  # fmt: skip
         if control.kind == "error":
-            self.rejected["venue_error"] = self.rejected.get("venue_error", 0) + 1
+            self.standing.reject("venue_error")
 
     # What runs beside them.
 
@@ -283,9 +280,8 @@ class BinanceFeed:
             if count % STATUS_EVERY == 0:
                 self.offset.refresh(now)
                 self._watch(now)
-            state = self._judge(now)
-            if state is not self._state or self._changed or count % STATUS_EVERY == 0:
-                self._report_state(state)
+            if self.standing.judge(self._lines, now) or count % STATUS_EVERY == 0:
+                self._report_state()
             self._report_holes()
             count += 1
             await self._clock.sleep(BEAT_S)
@@ -300,7 +296,7 @@ class BinanceFeed:
         """Silence: of a whole line (dial again) or of one symbol (say so, subscribe it anew once)."""
         for line in self._lines:
             if line.link is not None and line.link.too_silent(now):
-                self._down_reason = f"No data for {line.link.silent_for(now):.0f} s; the line is dropped."
+                self.standing.reason = f"No data for {line.link.silent_for(now):.0f} s; the line is dropped."
                 line.link.abort()
         for symbol, silent_s in self.watchdog.check(now):
             self._hand_on(Staleness(self._venue, symbol, True, self._clock.now_ms() - int(silent_s * 1000)))
@@ -314,20 +310,7 @@ class BinanceFeed:
                 line.link.ask("UNSUBSCRIBE", streams)
                 line.link.ask("SUBSCRIBE", streams)
 
-    def _judge(self, now: float) -> FeedState:
-        if self._lines and all(line.forbidden for line in self._lines):
-            return FeedState.FORBIDDEN
-        if not any(line.up for line in self._lines):
-            return FeedState.CONNECTING if self._last_data_at is None else FeedState.RECONNECTING
-        if self._last_data_at is None:
-            return FeedState.CONNECTING
-        return FeedState.LIVE if now - self._last_data_at <= self._settings.stale_s else FeedState.STALE
-
-    def _report_state(self, state: FeedState) -> None:
-        now_ms = self._clock.now_ms()
-        if state is not self._state:
-            self._state, self._since_ms = state, now_ms
-        self._changed = False
+    def _report_state(self) -> None:
         for notice in self._notices:
             self.publish(notice)
         self._notices.clear()
@@ -335,23 +318,13 @@ class BinanceFeed:
 
     def status(self) -> FeedStatus:
         """The state of the feed as of now."""
-        now_ms, now = self._clock.now_ms(), self._clock.monotonic()
-        url = next((line.link.url for line in self._lines if line.link), None)
-        ledger = self.ledger
-        dropped = {"duplicate": ledger.duplicates, "unknown_symbol": ledger.unknown, "doubtful_id": ledger.doubtful}
-        rejected = self.rejected | {reason: count for reason, count in dropped.items() if count}
-        return FeedStatus(
-            self._venue, Source.LIVE, self._state, url or (self._endpoints.allowed or ["none"])[0], self._since_ms,
-            self._last_data_ms, self.offset.latency_ms(now), self.offset.offset_ms(now_ms, now),
-            sum(line.connections for line in self._lines), sum(line.reconnects for line in self._lines),
-            self.messages, self.trades, rejected, self._detail(),
-        )  # fmt: skip
+        return self.standing.status(
+            lines=self._lines, endpoints=self._endpoints, ledger=self.ledger, offset=self.offset, detail=self._detail()
+        )
 
     def _detail(self) -> str:
-        if self._state not in (FeedState.LIVE, FeedState.STALE):
-            return self._down_reason
         down = sum(not line.up for line in self._lines)
-        parts = [f"{down} of {len(self._lines)} lines down: {self._down_reason}"] if down else []
+        parts = [f"{down} of {len(self._lines)} lines are down: {self.standing.reason}"] if down else []
         if self.backfill.running:
             parts.append(f"Fetching history: {self.backfill.done} of {self.backfill.total} pairs.")
         if self.refill.waiting:
@@ -390,12 +363,6 @@ class BinanceFeed:
     def _venue_now_ms(self) -> int:
         return self.offset.venue_ms(self._clock.monotonic()) or self._clock.now_ms()
 
-    def _count(self, gulp: Gulp) -> None:
-        for reason, count in gulp.rejected.items():
-            self.rejected[reason] = self.rejected.get(reason, 0) + count
-        if gulp.unknown:
-            self.rejected["unknown_event"] = self.rejected.get("unknown_event", 0) + sum(gulp.unknown.values())
-
     def _notice(self, key: str, level: Level, message: str) -> Notice:
         return Notice(key, level, message, self._clock.now_ms())
 
@@ -403,7 +370,7 @@ class BinanceFeed:
         self.publish(event)
 
     def _note_change(self) -> None:
-        self._changed = True
+        self.standing.changed = True
 
 
 def _nowhere(event: object, /) -> None:

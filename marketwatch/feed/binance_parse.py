@@ -97,33 +97,36 @@ def parse_many(frames: Sequence[bytes], into: Gulp, *, received_ms: int, microse
 
     The trade is read in line because it is the hot path (about 1 us a frame, most of it in orjson).
     """
-    loads, trades, latest, last = orjson.loads, into.trades, into.latest_ms, None
-    append = trades.append
+    loads, append, quotes, latest, last = orjson.loads, into.trades.append, into.quotes, into.latest_ms, None
     into.messages += len(frames)
     for frame in frames:
         try:
             message = loads(frame)
             data = message.get("data", message) if type(message) is dict else message
-            if type(data) is dict and data.get("e") == "trade" and not microseconds:
-                symbol, number, price, quantity = data["s"], data["t"], float(data["p"]), float(data["q"])
-                time_ms, maker = data["T"], data["m"]
+            event = data.get("e") if type(data) is dict else ""
+            if event == "trade" and not microseconds:
+                symbol, number, p, q, time_ms, maker = data["s"], data["t"], data["p"], data["q"], data["T"], data["m"]
+                price, quantity = float(p), float(q)
                 if (
-                    type(number) is int and type(time_ms) is int and type(maker) is bool and type(symbol) is str
-                    and 0.0 < price < _INF and 0.0 < quantity < _INF and 0 <= number < _MAX_ID
-                    and FIRST_MS <= time_ms <= latest and type(data["p"]) is str and type(data["q"]) is str
-                    and 0 < len(symbol) <= _MAX_SYMBOL
+                    type(p) is type(q) is type(symbol) is str and type(number) is type(time_ms) is int
+                    and (maker is True or maker is False) and 0.0 < price < _INF and 0.0 < quantity < _INF
+                    and 0 <= number < _MAX_ID and FIRST_MS <= time_ms <= latest and 0 < len(symbol) <= _MAX_SYMBOL
                 ):  # fmt: skip
                     append(_new(Trade, (symbol, number, price, quantity, time_ms, maker, 1)))
                     last = data
                     continue
-            last = _sort(frame, message, into, received_ms, microseconds) or last
+            elif event is None and "B" in data:
+                quote = _read_quote(data, received_ms)
+                quotes[quote[0]] = quote
+                continue
+            last = _sort(message, into, received_ms, microseconds) or last
         except (_Bad, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             into.reject(_reason(error))
     if last is not None and type(moment := last.get("E")) is int:
         into.event_ms = moment // 1000 if microseconds else moment
 
 
-def _sort(frame: bytes, message: Any, into: Gulp, received_ms: int, microseconds: bool) -> dict[str, Any] | None:
+def _sort(message: Any, into: Gulp, received_ms: int, microseconds: bool) -> dict[str, Any] | None:
     """Put what is not a plain sound trade in its place; answers the last event that carries a time, if any."""
     stream, data = _unwrap(message)
     dated = None
@@ -142,8 +145,9 @@ def _keep(fact: Parsed, into: Gulp) -> None:
         into.quotes[fact.symbol] = fact
     elif isinstance(fact, Trade):
         if fact.time_ms > into.latest_ms:
-            raise _Bad("time")
-        into.trades.append(fact)
+            into.reject("time")
+        else:
+            into.trades.append(fact)
     elif isinstance(fact, Ticker):
         into.tickers[fact.symbol] = fact
     elif isinstance(fact, Candle):
@@ -224,9 +228,12 @@ def _read_book_event(data: dict[str, Any], unit: int) -> Quote:
 
 def _read_quote(data: dict[str, Any], time_ms: int) -> Quote:
     """`{"u":50093239212,"s":"BTCUSDT","b":"61837.63","B":"3.78826","a":"61837.64","A":"1.54698"}`: no event type, no time."""
-    return Quote(
-        _symbol(data["s"]), _positive(data["b"]), _amount(data["B"]), _positive(data["a"]), _amount(data["A"]), time_ms
-    )
+    symbol, bid, bids, ask, asks = data["s"], data["b"], data["B"], data["a"], data["A"]
+    if type(symbol) is type(bid) is type(bids) is type(ask) is type(asks) is str and 0 < len(symbol) <= _MAX_SYMBOL:
+        quote = (symbol, float(bid), float(bids), float(ask), float(asks), time_ms)
+        if 0.0 < quote[1] < _INF and 0.0 < quote[3] < _INF and 0.0 <= quote[2] < _INF and 0.0 <= quote[4] < _INF:
+            return _new(Quote, quote)
+    return Quote(_symbol(symbol), _positive(bid), _amount(bids), _positive(ask), _amount(asks), time_ms)
 
 
 def _read_ticker(data: dict[str, Any], unit: int) -> Ticker:
