@@ -1,1 +1,10 @@
-"""The JSON API under /api, one file per group of routes."""
+"""The JSON API: every endpoint in one tuple."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .endpoint import Endpoint
+from .market import ENDPOINTS as MARKET
+
+ENDPOINTS: tuple[Endpoint[Any, Any], ...] = (*MARKET,)

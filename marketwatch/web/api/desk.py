@@ -1,0 +1,86 @@
+"""What the answers of the API are made from: the watch of the moment, the store, the clock. No aiohttp request in sight."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from ...clock import Clock
+from ...config import Settings
+from ...errors import Unavailable
+from ...model.coins import CoinIndex
+from ...model.system import FeedState
+from ...ports import MarketStore
+from ...telemetry import Telemetry
+from ...watch import Watch, WatchSlot
+from ..snapshot import Snapshot
+from ..sse import Hub
+
+
+class Desk:
+    """Hands the parts of the program to the endpoints, which are functions of it and of their parameters."""
+
+    def __init__(
+        self, *, settings: Settings, clock: Clock, store: MarketStore, slot: WatchSlot, hub: Hub, telemetry: Telemetry
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.store = store
+        self.slot = slot
+        self.hub = hub
+        self.telemetry = telemetry
+        self.snapshot = Snapshot(slot=slot, clock=clock)
+        self._index: tuple[int, CoinIndex] | None = None
+        self._positions: tuple[int, dict[str, int]] | None = None
+
+    @property
+    def watch(self) -> Watch:
+        """The watch of the moment. Raises Unavailable while there is none."""
+        watch = self.slot.current
+        if watch is None:
+            raise Unavailable(f"No market is open yet. {self.slot.waiting}")
+        return watch
+
+    @property
+    def source(self) -> str | None:
+        """What the envelope says about the origin of the numbers."""
+        watch = self.slot.current
+        return watch.source.value if watch is not None else None
+
+    @property
+    def coins(self) -> CoinIndex:
+        """The index of the watched pairs. Raises Unavailable while no market is open."""
+        watch = self.watch
+        if self._index is None or self._index[0] != self.slot.generation:
+            self._index = (self.slot.generation, CoinIndex(watch.instruments.values()))
+        return self._index[1]
+
+    def symbols(self, coins: list[str] | None) -> list[str]:
+        """The symbols of the given coins without repetition, of all when none are given. Raises NotFound."""
+        if coins is None:
+            return list(self.watch.symbols)
+        return list(dict.fromkeys(self.coins.symbol(coin) for coin in coins))
+
+    def position(self, symbol: str) -> int:
+        """The column of `symbol` in the metric table."""
+        positions = self._positions
+        if positions is None or positions[0] != self.slot.generation:
+            by_symbol = {name: index for index, name in enumerate(self.watch.symbols)}
+            positions = self._positions = (self.slot.generation, by_symbol)
+        return positions[1][symbol]
+
+    def market_now_ms(self) -> int:
+        """The moment against which ages are measured: the wall clock, or for a recording the newest event time."""
+        watch = self.watch
+        if watch.source.value != "recorded":
+            return self.clock.now_ms()
+        newest = max((status.last_data_ms or 0 for status in watch.state.feeds.values()), default=0)
+        return newest or self.clock.now_ms()
+
+    def feed_down(self) -> bool:
+        """No feed of the watch delivers now."""
+        feeds = self.watch.state.feeds.values()
+        down = (FeedState.STALE, FeedState.RECONNECTING, FeedState.FORBIDDEN)
+        return bool(feeds) and all(status.state in down for status in feeds)
+
+
+DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)

@@ -1,0 +1,222 @@
+"""`/healthz` (alive), `/readyz` (able to do its work, with the reasons otherwise), `/metrics` (Prometheus text)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+from aiohttp import web
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from .. import __version__
+from ..clock import Clock
+from ..config import Settings
+from ..errors import StoreError
+from ..model.system import FeedState
+from ..ports import MarketStore
+from ..telemetry import Telemetry
+from ..watch import Watch, WatchSlot
+from .keys import TELEMETRY
+from .snapshot import json_answer
+from .sse import Hub
+
+routes = web.RouteTableDef()
+READINESS: web.AppKey[Readiness] = web.AppKey("readiness")
+_PING_KEPT_S = 5.0
+_PING_S = 4.0
+_LAG_EVERY_S = 0.25
+
+
+class HasDead(Protocol):
+    """Whoever owns the tasks: the names of those that died, with the reason."""
+
+    @property
+    def dead(self) -> Mapping[str, str]: ...
+
+
+class Readiness:
+    """Finds the reasons for which the program cannot do its work now; none means ready.
+
+    The answer of the database is kept for some seconds, so that probing often does not load it.
+    """
+
+    def __init__(
+        self,
+        *,
+        slot: WatchSlot,
+        store: MarketStore,
+        settings: Settings,
+        clock: Clock,
+        telemetry: Telemetry,
+        tasks: HasDead | None,
+    ) -> None:
+        self._slot = slot
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._telemetry = telemetry
+        self._tasks = tasks
+        self._pinged_at: float | None = None
+        self._store_reason: str | None = None
+        self._pinging = asyncio.Lock()
+
+    async def reasons(self) -> list[str]:
+        """Sentences, one for each thing that is not as it must be."""
+        found = [f"The task {name} has ended: {why}." for name, why in (self._tasks.dead if self._tasks else {}).items()]
+        watch = self._slot.current
+        if watch is None:
+            found.append(f"No market is open yet. {self._slot.waiting}")
+        else:
+            found.extend(self._feed_reasons(watch))
+        store = await self._store_answer()
+        return [*found, store] if store else found
+
+    def _feed_reasons(self, watch: Watch) -> Iterable[str]:
+        now = self._clock.now_ms()
+        for venue, status in watch.state.feeds.items():
+            if status.state in (FeedState.RECONNECTING, FeedState.FORBIDDEN, FeedState.CONNECTING):
+                yield f"The feed of {venue} is {status.state.value}. {status.detail}".strip()
+            elif status.state is FeedState.STALE:
+                yield f"The feed of {venue} has sent nothing for {_seconds(now, status.last_data_ms)}."
+        if not watch.state.feeds:
+            yield f"The feed of {watch.venue} has not reported yet."
+
+    async def _store_answer(self) -> str | None:
+        """The reason why the database cannot be written to, None when it can; asked at most every few seconds."""
+        async with self._pinging:
+            now = self._clock.monotonic()
+            if self._pinged_at is None or now - self._pinged_at >= _PING_KEPT_S:
+                self._store_reason = await self._ping()
+                self._pinged_at = self._clock.monotonic()
+        return self._store_reason
+
+    async def _ping(self) -> str | None:
+        started = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(_PING_S):
+                await self._store.ping()
+        except TimeoutError:
+            return f"The database has not answered for {_PING_S:.0f} s."
+        except StoreError as error:
+            return f"The database cannot be written to: {error}"
+        self._telemetry.store_ping.observe(self._clock.monotonic() - started)
+        return None
+
+
+def _seconds(now_ms: int, then_ms: int | None) -> str:
+    return "an unknown time" if then_ms is None else f"{max(0, now_ms - then_ms) / 1000:.0f} s"
+
+
+@routes.get("/healthz")
+async def healthz(_request: web.Request) -> web.Response:
+    """The process is alive and its loop turns; touches nothing else."""
+    return json_answer(b'{"status":"ok"}')
+
+
+@routes.get("/readyz")
+async def readyz(request: web.Request) -> web.Response:
+    """200 when everything works, 503 with the reasons otherwise."""
+    reasons = await request.app[READINESS].reasons()
+    body = msgspec.json.encode({"status": "unready" if reasons else "ready", "reasons": reasons})
+    return json_answer(body, status=503 if reasons else 200, headers={"Retry-After": "5"} if reasons else None)
+
+
+@routes.get("/metrics")
+async def metrics(request: web.Request) -> web.Response:
+    """All metrics for Prometheus."""
+    body = request.app[TELEMETRY].exposition()
+    headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Cache-Control": "no-store"}
+    return web.Response(body=body, headers=headers)
+
+
+async def sample_loop_lag(clock: Clock, telemetry: Telemetry) -> None:
+    """Measure for ever how late the loop wakes a sleeper."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + _LAG_EVERY_S
+        await clock.sleep(_LAG_EVERY_S)
+        lag = max(0.0, loop.time() - due)
+        telemetry.loop_lag.observe(lag)
+        telemetry.loop_lag_last.set(lag)
+
+
+class MarketCollector(Collector):
+    """Reads the counters of the watch of the moment and of the hub when Prometheus asks."""
+
+    def __init__(self, *, slot: WatchSlot, hub: Hub, clock: Clock) -> None:
+        self._slot = slot
+        self._hub = hub
+        self._clock = clock
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        yield _gauge("build_info", "Version of the program", {("version",): {(__version__,): 1.0}})
+        yield _gauge("process_resident_bytes", "Memory of the process", {(): {(): float(resident_bytes())}})
+        yield _gauge("sse_clients", "Open server-sent event streams", {(): {(): self._hub.clients}})
+        yield _gauge("sse_slow_clients", "Streams whose buffer is full", {(): {(): self._hub.slow_clients}})
+        yield _counter("sse_refused", "Streams refused because all places were taken", {(): {(): self._hub.refused}})
+        watch = self._slot.current
+        yield _gauge("watch_generation", "How many markets were opened", {(): {(): self._slot.generation}})
+        if watch is not None:
+            yield from self._of_watch(watch)
+
+    def _of_watch(self, watch: Watch) -> Iterable[Metric]:
+        state, sampler = watch.state, watch.sampler
+        feeds = state.feeds.values()
+        now = self._clock.now_ms()
+        lag = {(s.venue,): (now - s.last_data_ms) / 1000 for s in feeds if s.last_data_ms is not None}
+        latency = {(s.venue,): s.latency_ms / 1000 for s in feeds if s.latency_ms is not None}
+        offset = {(s.venue,): s.clock_offset_ms / 1000 for s in feeds if s.clock_offset_ms is not None}
+        yield _gauge("feed_lag_seconds", "Age of the newest data", {("venue",): lag})
+        yield _gauge("feed_latency_seconds", "Receipt minus event time", {("venue",): latency})
+        yield _gauge("feed_clock_offset_seconds", "Local clock minus the venue's", {("venue",): offset})
+        yield _gauge("feed_live", "1 while data is fresh", {("venue",): {(s.venue,): s.state is FeedState.LIVE for s in feeds}})
+        yield _counter("feed_messages", "Messages received", {("venue",): {(s.venue,): s.messages for s in feeds}})
+        yield _counter("feed_trades", "Trades received", {("venue",): {(s.venue,): s.trades for s in feeds}})
+        yield _counter("feed_reconnects", "Connections lost", {("venue",): {(s.venue,): s.reconnects for s in feeds}})
+        rejected = {(s.venue, reason): count for s in feeds for reason, count in s.rejected.items()}
+        yield _counter("feed_rejected", "Messages skipped", {("venue", "reason"): rejected})
+        by_state: dict[tuple[str, ...], float] = {}
+        for gap in state.gaps.values():
+            by_state[gap.venue, gap.state.value] = by_state.get((gap.venue, gap.state.value), 0.0) + 1
+        yield _gauge("gaps", "Recent gaps in the data", {("venue", "state"): by_state})
+        yield _counter("samples_late_dropped", "Trades too late for their sample", {(): {(): sampler.late_dropped}})
+        yield _counter("trades_unknown_symbol", "Trades of symbols that are not watched", {(): {(): sampler.unknown}})
+        step = {(): state.table.time_ms / 1000} if state.table is not None else {}
+        yield _gauge("sample_time_seconds", "Event time of the newest sample step", {(): step})
+        yield _counter("candle_checks", "Candles compared with the venue's", {(): {(): sum(watch.candles.checked.values())}})
+        yield _counter("candle_mismatches", "Candles unlike the venue's", {(): {(): sum(watch.candles.mismatches.values())}})
+
+
+Rows = Mapping[Any, Mapping[Any, float]]
+"""Label names, and the value for each tuple of label values."""
+
+
+def _gauge(name: str, text: str, rows: Rows) -> Metric:
+    ((labels, values),) = rows.items()
+    family = GaugeMetricFamily(f"marketwatch_{name}", text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, float(value))
+    return family
+
+
+def _counter(name: str, text: str, rows: Rows) -> Metric:
+    ((labels, values),) = rows.items()
+    family = CounterMetricFamily(f"marketwatch_{name}", text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, float(value))
+    return family
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * 4096
+    except (OSError, IndexError, ValueError):
+        return 0

@@ -1,0 +1,144 @@
+"""Builds the aiohttp application: keys, middleware, routes, hub, background tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from ..clock import Clock
+from ..config import Settings
+from ..ports import MarketStore
+from ..telemetry import Telemetry
+from ..watch import WatchSlot
+from .api.desk import DESK, Desk
+from .assets import ASSETS, Assets
+from .headers import add_headers
+from .keys import CLOCK, HUB, RENDERER, SETTINGS, STORE, TELEMETRY, WATCH
+from .live import LIVE, Live
+from .middleware import MAX_BODY_BYTES, Gate, ProtocolNoise, middleware
+from .probes import READINESS, HasDead, MarketCollector, Readiness, sample_loop_lag
+from .render import Renderer
+from .routes import add_routes
+from .sse import Hub
+
+_RESERVED_DESCRIPTORS = 200
+
+
+class Tasks(HasDead, Protocol):
+    """Owner of background tasks, as `build_app` needs it."""
+
+    def start(self, name: str, work: Coroutine[Any, Any, Any], *, critical: bool = True) -> asyncio.Task[Any]: ...
+
+    async def stop(self, *names: str) -> None: ...
+
+
+def build_app(
+    *,
+    settings: Settings,
+    clock: Clock,
+    store: MarketStore,
+    slot: WatchSlot,
+    telemetry: Telemetry,
+    tasks: Tasks | None = None,
+    hub: Hub | None = None,
+) -> web.Application:
+    """The application, ready for a runner. Whoever runs it owns the store, the slot and `tasks`.
+
+    Without `tasks` the background work runs in tasks of the application's own.
+    """
+    limits = {
+        "keepalive_timeout": 15.0,
+        "lingering_time": 2.0,
+        "max_line_size": 8190,
+        "max_field_size": 8190,
+        "max_headers": 64,
+    }
+    gate = Gate(settings=settings, clock=clock, telemetry=telemetry)
+    app = web.Application(
+        middlewares=[middleware(gate)],
+        client_max_size=MAX_BODY_BYTES,
+        handler_args={**limits, "access_log": None, "logger": _protocol_logger(telemetry)},
+    )
+    hub = hub or Hub(clock=clock, max_clients=_places(settings), on_cut=lambda why: telemetry.streams_cut.labels(why).inc())
+    _fill(app, settings=settings, clock=clock, store=store, slot=slot, telemetry=telemetry, hub=hub)
+    app[READINESS] = Readiness(slot=slot, store=store, settings=settings, clock=clock, telemetry=telemetry, tasks=tasks)
+    telemetry.registry.register(MarketCollector(slot=slot, hub=hub, clock=clock))
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(_close_streams)
+    app.cleanup_ctx.append(_background(tasks))
+    add_routes(app)
+    return app
+
+
+def _fill(
+    app: web.Application,
+    *,
+    settings: Settings,
+    clock: Clock,
+    store: MarketStore,
+    slot: WatchSlot,
+    telemetry: Telemetry,
+    hub: Hub,
+) -> None:
+    """Put what handlers reach into the application."""
+    app[SETTINGS], app[CLOCK], app[STORE] = settings, clock, store
+    app[WATCH], app[TELEMETRY], app[HUB] = slot, telemetry, hub
+    app[DESK] = Desk(settings=settings, clock=clock, store=store, slot=slot, hub=hub, telemetry=telemetry)
+    app[ASSETS] = assets = Assets()
+    app[RENDERER] = renderer = Renderer(settings, clock, assets)
+    app[LIVE] = Live(hub=hub, slot=slot, renderer=renderer, clock=clock, store=store)
+
+
+def _background(tasks: Tasks | None) -> Any:
+    """What runs beside the requests, as a cleanup context."""
+
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        work: dict[str, Coroutine[Any, Any, None]] = {
+            "web:hub": app[HUB].run(app[CLOCK]),
+            "web:live": app[LIVE].run(),
+            "web:lag": sample_loop_lag(app[CLOCK], app[TELEMETRY]),
+        }
+        if tasks is not None:
+            for name, coroutine in work.items():
+                tasks.start(name, coroutine)
+            yield
+            await tasks.stop(*work)
+            return
+        own = [asyncio.create_task(coroutine, name=name) for name, coroutine in work.items()]
+        yield
+        for task in own:
+            task.cancel()
+        for task in own:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    return context
+
+
+async def _close_streams(app: web.Application) -> None:
+    await app[HUB].aclose()
+
+
+def _protocol_logger(telemetry: Telemetry) -> logging.Logger:
+    """What aiohttp's protocol logs to: hostile bytes are counted there, not written down one by one."""
+    logger = logging.Logger("marketwatch.http")
+    logger.parent = logging.getLogger()
+    logger.addFilter(ProtocolNoise(telemetry))
+    return logger
+
+
+def _places(settings: Settings) -> int:
+    """Streams at most: the setting, or what the descriptors of this process allow."""
+    try:
+        import resource
+    except ImportError:
+        return settings.max_clients
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return settings.max_clients
+    return max(1, min(settings.max_clients, soft - _RESERVED_DESCRIPTORS))
