@@ -1,4 +1,4 @@
-"""What every benchmark shares: the machine, median and spread of at least five runs, interleaved rivals, peers in own environments.
+"""What every benchmark shares: the machine, median and spread of five runs or more, rivals that take turns, peers apart.
 
 A benchmark builds a `Report`, lets rivals run by `interleave`, adds the figures and prints. A rival is a callable without
 arguments that answers one number (say, microseconds a message). Rivals take turns, so that a neighbour's load or a clock
