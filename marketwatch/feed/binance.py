@@ -31,7 +31,7 @@ from ..model.market import (
 )  # fmt: skip
 from ..model.system import FeedStatus, Level, Notice
 from .backfill import Backfill, closed_only
-from .binance_line import Line
+from .binance_line import ROTATE_AFTER_S, Line
 from .binance_link import STREAMS_PER_CONNECTION, Link
 from .binance_parse import LAST_MS, Control, Gulp, parse_many
 from .binance_rest import BinanceRest
@@ -69,6 +69,7 @@ class BinanceFeed:
         connect_timeout_s: float = 5.0,
         resume: Mapping[str, tuple[int, int]] | None = None,
         random: Random | None = None,
+        rotate_after_s: float = ROTATE_AFTER_S,
     ) -> None:
         if venue not in _VENUES:
             raise FeedError(f"{venue!r} is not a venue of this feed; it must be one of {', '.join(_VENUES)}.")
@@ -79,6 +80,7 @@ class BinanceFeed:
         self._settings = settings
         self._clock = clock
         self._random = random or Random()
+        self._rotate_after_s = rotate_after_s
         self._connect_timeout_s = connect_timeout_s
         self._endpoints = Endpoints(settings.binance_ws_url or streams)
         self._rest = BinanceRest(endpoints=Endpoints(settings.binance_rest_url or rest), clock=clock)
@@ -186,6 +188,7 @@ class BinanceFeed:
                 Line(
                     streams=shard, symbols=symbols, endpoints=self._endpoints, attempts=self._attempts, hooks=self,
                     clock=self._clock, random=self._random, gulp_ms=self._settings.gulp_ms, microseconds=self._microseconds,
+                    rotate_after_s=self._rotate_after_s,
                 )
             )  # fmt: skip
         return lines

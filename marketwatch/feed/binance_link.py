@@ -16,7 +16,7 @@ from yarl import URL
 
 from ..clock import Clock
 from ..errors import EndpointForbidden, FeedError
-from .binance_parse import MAX_FRAME_BYTES, Control
+from .binance_parse import Control
 from .gulp import GulpReader, WebSocket, close_hard, inner
 from .watchdog import Rhythm
 
@@ -27,6 +27,8 @@ MESSAGE_CHARACTERS = 3_500
 MESSAGE_PAUSE_S = 0.25
 """Four messages a second leave room for pongs below the venue's five."""
 DIAL_TIMEOUT_S = 8.0
+MAX_MESSAGE_BYTES = 16_000_000
+"""Above this the line breaks; what the parser finds too long is only skipped, and the line stays."""
 SILENCE_S = 20.0
 LONGEST_SILENCE_S = 120.0
 
@@ -76,7 +78,7 @@ class Link:
         try:
             async with asyncio.timeout(DIAL_TIMEOUT_S):
                 ws = await session.ws_connect(
-                    address, max_msg_size=MAX_FRAME_BYTES, autoping=True, decode_text=False, compress=0
+                    address, max_msg_size=MAX_MESSAGE_BYTES, autoping=True, decode_text=False, compress=0
                 )
         except aiohttp.WSServerHandshakeError as error:
             if error.status in (403, 451):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from marketwatch.bus import Bus
@@ -22,7 +23,7 @@ from marketwatch.model.market import (
     Trades,
     VenueCandles,
 )
-from marketwatch.model.system import FeedStatus, Notice
+from marketwatch.model.system import FeedState, FeedStatus, Notice
 
 from .venue_ledger import Ledger
 
@@ -118,6 +119,10 @@ class Tap:
     @property
     def status(self) -> FeedStatus:
         return self.statuses[-1]
+
+    def states(self) -> list[FeedState]:
+        """The states of the feed in order, without repetitions."""
+        return [state for state, _ in groupby(status.state for status in self.statuses)]
 
     def open_notices(self) -> dict[str, Notice]:
         """Notices by key that are not over."""
