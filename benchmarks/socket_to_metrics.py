@@ -2,7 +2,7 @@
 
 A local server sends aggTrade frames (real prices and quantities) to one client process after the other. Ours is the
 whole path: BinanceFeed, ledger, state, tape, whales, sampler, candles, metric table, store writer into SQLite. The peers
-only receive, or receive and decode, or receive and call an empty callback. Processor time is that of the client's process alone.
+only receive, or receive and decode, or receive and call an empty callback. Processor time is the client process's alone.
 """
 
 from __future__ import annotations
