@@ -10,6 +10,7 @@
     │   └── MalformedMessage   one message could not be read; skipped and counted
     ├── StoreError             the database refused or failed
     │   ├── StoreUnavailable   try again later; nothing is lost meanwhile
+    │   │   └── StoreReadOnly  another process writes this database; this one only reads it
     │   ├── StoreDamaged       the SQLite file is not a sound database
     │   └── MigrationError     the schema is newer than the code, or an applied file was changed
     └── RequestError           what a client asked for cannot be answered; `code` names the kind
@@ -59,6 +60,10 @@ class StoreError(MarketwatchError):
 
 class StoreUnavailable(StoreError):
     """The database does not answer now; the write may be tried again."""
+
+
+class StoreReadOnly(StoreUnavailable):
+    """Another process writes this database now; this one may read it."""
 
 
 class StoreDamaged(StoreError):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .bus import Publish
 from .model.market import Candle, Gap, Instrument, Samples, Source, Trade, Whale
+from .model.metrics import MetricTable
+from .model.system import Notice
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,11 +52,15 @@ class WriteBatch:
     candles: list[Candle] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     aggregates: list[TradeAggregate] = field(default_factory=list)
+    venue_candles: list[Candle] = field(default_factory=list)
+    """The venue's closed candles: they fill holes and replace our own where these have a gap."""
+    metrics: MetricTable | None = None
+    """The metric table of the moment: replaces the rows of `metrics`."""
 
     def __len__(self) -> int:
         return (
             len(self.instruments) + len(self.samples) + len(self.trades) + len(self.whales) + len(self.candles)
-            + len(self.gaps) + len(self.aggregates)
+            + len(self.gaps) + len(self.aggregates) + len(self.venue_candles) + (self.metrics is not None)
         )  # fmt: skip
 
 
@@ -110,6 +117,18 @@ class StoreStats(NamedTuple):
     detail: str = ""  # e.g. "TimescaleDB 2.17", "native partitions by day"
 
 
+class StoreProfile(NamedTuple):
+    """How a store wants to be used. `spool`: under which name writes are kept while it is away (None: they are not).
+
+    `read_only`: why this process may only read (another one writes), None when it may write.
+    """
+
+    kind: str
+    write_every_s: float
+    spool: str | None
+    read_only: str | None
+
+
 class MarketStore(Protocol):
     """Durable market facts. Raises StoreUnavailable when a later try may succeed, StoreError otherwise.
 
@@ -162,7 +181,29 @@ class MarketStore(Protocol):
 
     async def stats(self) -> StoreStats: ...
 
+    async def last_trades(self, *, now_ms: int) -> dict[str, tuple[int, int]]:
+        """Per symbol (id of the last stored trade, start of its sample step in ms), of the last two days: where to resume."""
+
+    async def aggregates(self) -> list[TradeAggregate]: ...
+
+    @property
+    def profile(self) -> StoreProfile: ...
+
+    def take_notices(self) -> list[Notice]:
+        """What happened to the database since the last call, for the person at the screen."""
+
+
+class DurableStore(MarketStore, Protocol):
+    """A store of our own making: what `open_store` answers."""
+
+    async def backup(self, out: Path, progress: Callable[[int], None] | None = None) -> int:
+        """All data as of one moment into one portable file; answers its rows. Raises StoreError."""
+
+    async def restore(self, file: Path, *, force: bool = False, progress: Callable[[int], None] | None = None) -> int:
+        """A backup of either kind of database, all or nothing; into one that holds data only with `force`."""
+
 
 __all__: Sequence[str] = (
-    "Feed", "MarketStore", "SampleColumns", "StoreStats", "StoredTrade", "TradeAggregate", "WriteBatch",
+    "DurableStore", "Feed", "MarketStore", "SampleColumns", "StoreProfile", "StoreStats", "StoredTrade", "TradeAggregate",
+    "WriteBatch",
 )  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..errors import StoreUnavailable
 from ..model.market import Candle, Gap, Instrument
-from ..ports import MarketStore, SampleColumns, StoredTrade, StoreStats, WriteBatch
+from ..model.system import Notice
+from ..ports import MarketStore, SampleColumns, StoredTrade, StoreProfile, StoreStats, TradeAggregate, WriteBatch
 
 
 class SwitchStore:
@@ -72,3 +73,16 @@ class SwitchStore:
 
     async def stats(self) -> StoreStats:
         return await self._store.stats()
+
+    async def last_trades(self, *, now_ms: int) -> dict[str, tuple[int, int]]:
+        return await self._store.last_trades(now_ms=now_ms)
+
+    async def aggregates(self) -> list[TradeAggregate]:
+        return await self._store.aggregates()
+
+    @property
+    def profile(self) -> StoreProfile:
+        return self._store.profile
+
+    def take_notices(self) -> list[Notice]:
+        return self._store.take_notices()

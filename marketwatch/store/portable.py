@@ -1,0 +1,214 @@
+"""The backup file, the same from and into both databases: JSON lines, compressed with zstandard.
+
+::
+
+    {"format": "marketwatch-backup", "version": 1, "schema": 2, "made_ms": ...}
+    {"table": "symbols", "columns": ["symbol_id", ...]}
+    [1, "BTCUSDT", ...]                     one line a row; times in ms, switches as true/false, unknown as null
+    {"end": {"symbols": 8, "samples": 120, ...}}
+
+The last line tells a whole file from a torn one. A file is read to its end before a database is touched.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import zstandard
+
+from ..errors import StoreError
+
+FORMAT = "marketwatch-backup"
+VERSION = 1
+Progress = Callable[[int], None]
+"""Called now and then with the number of rows done."""
+
+_METRICS = (
+    "price", "spread_bps", "sma", "ema", "wma", "vwap", "price_std", "volatility", "realized_vol", "drawdown", "max_drawdown",
+    "change", "zscore", "high", "low", "volume", "trade_rate", "buy_ratio", "correlation", "beta",
+)  # fmt: skip
+
+
+class Table(NamedTuple):
+    """A table of the backup. `switches`, `times` and `floats` name the columns that the databases hold in different types."""
+
+    name: str
+    columns: tuple[str, ...]
+    switches: frozenset[str] = frozenset()
+    floats: frozenset[str] = frozenset()
+
+    def sorted_by(self) -> str:
+        return ", ".join(self.columns[: 3 if self.name in ("prints", "bars") else 2])
+
+
+TABLES: tuple[Table, ...] = (
+    Table(
+        "symbols",
+        ("symbol_id", "symbol", "base", "quote", "tick_size", "lot_step", "trading", "listed"),
+        frozenset({"trading", "listed"}),
+    ),
+    Table(
+        "samples",
+        (
+            "symbol_id", "time", "sample_ms", "price", "open", "high", "low", "volume", "notional", "taker_buy_volume",
+            "trades", "bid", "ask", "first_id", "last_id", "gap",
+        ),
+        frozenset({"gap"}),
+        frozenset({"price", "open", "high", "low", "volume", "notional", "taker_buy_volume", "bid", "ask"}),
+    ),
+    Table(
+        "prints",
+        ("symbol_id", "time", "trade_id", "price", "quantity", "is_buyer_maker", "trades", "trade_value", "is_whale"),
+        frozenset({"is_buyer_maker", "is_whale"}),
+        frozenset({"price", "quantity", "trade_value"}),
+    ),
+    Table(
+        "bars",
+        (
+            "symbol_id", "interval", "time", "open", "high", "low", "close", "volume", "quote_volume", "trades",
+            "taker_buy_volume", "gap",
+        ),
+        frozenset({"gap"}),
+        frozenset({"open", "high", "low", "close", "volume", "quote_volume", "taker_buy_volume"}),
+    ),
+    Table(
+        "gaps",
+        ("gap_id", "venue", "symbol", "reason", "state", "from_time", "to_time", "from_id", "to_id", "refilled"),
+    ),
+    Table(
+        "trade_aggregates",
+        ("symbol", "moving_average", "trade_count", "total_volume", "updated_at"),
+        floats=frozenset({"moving_average", "total_volume"}),
+    ),
+    Table("metrics", ("symbol", "metric_window", "updated_at", "state", *_METRICS), floats=frozenset(_METRICS)),
+)  # fmt: skip
+
+
+class BackupWriter:
+    """Writes a backup beside `out` and puts it in place when it is whole. Raises StoreError when the file cannot be written."""
+
+    def __init__(self, out: Path, *, schema: int, now_ms: int, progress: Progress | None = None) -> None:
+        self._out = out
+        self._part = out.with_name(out.name + ".part")
+        self._progress = progress
+        self._counts: dict[str, int] = {}
+        self.rows = 0
+        try:
+            raw = os.fdopen(os.open(self._part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
+        except OSError as error:
+            raise StoreError(f"The backup {str(out)!r} cannot be written: {error}.") from error
+        self._file = zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=True)
+        self._line({"format": FORMAT, "version": VERSION, "schema": schema, "made_ms": now_ms})
+
+    def begin(self, table: Table) -> None:
+        self._counts[table.name] = 0
+        self._table = table
+        self._switches = [index for index, name in enumerate(table.columns) if name in table.switches]
+        self._line({"table": table.name, "columns": table.columns})
+
+    def put(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Rows of the table that was begun, in the order of its columns."""
+        lines = bytearray()
+        count = 0
+        for row in rows:
+            values = list(row)
+            for index in self._switches:
+                values[index] = bool(values[index])
+            lines += orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
+            count += 1
+        self._write(bytes(lines))
+        self._counts[self._table.name] += count
+        self.rows += count
+        if self._progress is not None:
+            self._progress(self.rows)
+
+    def finish(self) -> int:
+        self._line({"end": self._counts})
+        try:
+            self._file.close()  # type: ignore[no-untyped-call]
+            self._part.replace(self._out)
+        except OSError as error:
+            raise StoreError(f"The backup {str(self._out)!r} cannot be written: {error}.") from error
+        return self.rows
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        try:
+            self._file.close()  # type: ignore[no-untyped-call]
+        except OSError:
+            self._part.unlink(missing_ok=True)
+        self._part.unlink(missing_ok=True)
+
+    def _line(self, value: object) -> None:
+        self._write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise StoreError(f"The backup {str(self._out)!r} cannot be written: {error}.") from error
+
+
+def _lines(file: Path) -> Iterator[Any]:
+    try:
+        with file.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as stream:
+            for line in io.BufferedReader(stream, 1 << 20):
+                yield orjson.loads(line)
+    except (OSError, zstandard.ZstdError, orjson.JSONDecodeError) as error:
+        raise StoreError(f"The backup {str(file)!r} cannot be read: {error}.") from error
+
+
+def read_backup(file: Path, schema: int) -> Iterator[tuple[Table, list[Any]]]:
+    """The rows of a backup, in order. Raises StoreError when it is not one, is torn, or is newer than this program."""
+    lines = _lines(file)
+    _check_head(file, next(lines, None), schema)
+    known = {table.name: table for table in TABLES}
+    counts: dict[str, int] = {}
+    table: Table | None = None
+    for line in lines:
+        if isinstance(line, list) and table is not None and len(line) == len(table.columns):
+            counts[table.name] += 1
+            yield table, line
+        elif isinstance(line, dict) and line.get("columns") == list(getattr(known.get(line.get("table", "")), "columns", ())):
+            table = known[line["table"]]
+            counts[table.name] = 0
+        elif isinstance(line, dict) and line.get("end") == counts:
+            return
+        else:
+            raise StoreError(f"The backup {str(file)!r} holds a line that does not belong there: {str(line)[:80]}.")
+    raise StoreError(f"The backup {str(file)!r} is torn: its end is missing.")
+
+
+def _check_head(file: Path, head: Any, schema: int) -> None:
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
+        raise StoreError(f"{str(file)!r} is not a backup of marketwatch.")
+    if head.get("version") != VERSION or not isinstance(head.get("schema"), int) or head["schema"] > schema:
+        raise StoreError(
+            f"The backup {str(file)!r} was made by a newer marketwatch (format {head.get('version')}, schema "
+            f"{head.get('schema')}); this one knows format {VERSION} and schema {schema}."
+        )
+
+
+def check_backup(file: Path, schema: int) -> int:
+    """Read the whole file; answers the number of rows. Raises StoreError."""
+    return sum(1 for _ in read_backup(file, schema))
+
+
+def grouped(rows: Iterable[tuple[Table, list[Any]]], size: int = 5_000) -> Iterator[tuple[Table, list[list[Any]]]]:
+    """Consecutive rows of one table, at most `size` at a time."""
+    held: Table | None = None
+    group: list[list[Any]] = []
+    for table, row in rows:
+        if group and (table is not held or len(group) >= size):
+            assert held is not None
+            yield held, group
+            group = []
+        held = table
+        group.append(row)
+    if group and held is not None:
+        yield held, group

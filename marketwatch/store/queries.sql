@@ -1,0 +1,106 @@
+-- Written once, in the subset that both databases share. Parameters are $1, $2 ...; SQLite reads them as ?1, ?2 ...
+
+-- name: symbol_ids
+SELECT symbol, symbol_id, quote FROM symbols
+
+-- name: samples
+SELECT time, sample_ms, price, open, high, low, volume, notional, taker_buy_volume, trades, bid, ask, first_id, last_id, gap
+FROM samples WHERE symbol_id = $1 AND time >= $2 AND time < $3 ORDER BY time
+
+-- name: newest_sample
+SELECT time FROM samples WHERE symbol_id = $1 AND time >= $2 AND time < $3 ORDER BY time DESC LIMIT 1
+
+-- name: candles
+SELECT time, open, high, low, close, volume, quote_volume, trades, taker_buy_volume, gap
+FROM bars WHERE symbol_id = $1 AND interval = $2 AND time >= $3 AND time < $4 ORDER BY time DESC LIMIT $5
+
+-- name: trades
+SELECT y.symbol, p.trade_id, p.price, p.quantity, p.time, p.is_buyer_maker, p.trades, p.trade_value, p.is_whale
+FROM prints p JOIN symbols y ON y.symbol_id = p.symbol_id
+WHERE p.symbol_id = $1 AND p.time >= $2 AND p.time < $3 ORDER BY p.time DESC, p.trade_id DESC LIMIT $4
+
+-- name: whales_of_symbol
+SELECT y.symbol, p.trade_id, p.price, p.quantity, p.time, p.is_buyer_maker, p.trades, p.trade_value, p.is_whale
+FROM prints p JOIN symbols y ON y.symbol_id = p.symbol_id
+WHERE p.is_whale AND p.symbol_id = $1 AND p.trade_value >= $2 AND p.time >= $3 AND p.time < $4
+ORDER BY p.time DESC, p.trade_id DESC LIMIT $5
+
+-- name: whales
+SELECT y.symbol, p.trade_id, p.price, p.quantity, p.time, p.is_buyer_maker, p.trades, p.trade_value, p.is_whale
+FROM prints p JOIN symbols y ON y.symbol_id = p.symbol_id
+WHERE p.is_whale AND p.trade_value >= $1 AND p.time >= $2 AND p.time < $3
+ORDER BY p.time DESC, p.trade_id DESC LIMIT $4
+
+-- name: gaps
+SELECT gap_id, venue, symbol, reason, state, from_time, to_time, from_id, to_id, refilled
+FROM gaps WHERE to_time >= $1 AND from_time < $2 ORDER BY from_time DESC, gap_id LIMIT $3
+
+-- name: gaps_of_symbol
+SELECT gap_id, venue, symbol, reason, state, from_time, to_time, from_id, to_id, refilled
+FROM gaps WHERE symbol = $1 AND to_time >= $2 AND from_time < $3 ORDER BY from_time DESC, gap_id LIMIT $4
+
+-- name: instruments
+SELECT symbol, base, quote, tick_size, lot_step, trading FROM symbols WHERE listed ORDER BY symbol_id
+
+-- name: last_trade
+SELECT last_id, time FROM samples WHERE symbol_id = $1 AND time >= $2 AND last_id > 0 ORDER BY time DESC LIMIT 1
+
+-- name: aggregates
+SELECT symbol, moving_average, trade_count, total_volume, updated_at FROM trade_aggregates ORDER BY symbol
+
+-- name: oldest_sample
+SELECT time FROM samples WHERE symbol_id = $1 ORDER BY time LIMIT 1
+
+-- name: add_symbol
+INSERT INTO symbols (symbol) VALUES ($1) ON CONFLICT (symbol) DO NOTHING
+
+-- name: put_instrument
+INSERT INTO symbols (symbol, base, quote, tick_size, lot_step, trading, listed) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (symbol) DO UPDATE SET base = excluded.base, quote = excluded.quote, tick_size = excluded.tick_size,
+  lot_step = excluded.lot_step, trading = excluded.trading, listed = excluded.listed
+
+-- name: put_print
+INSERT INTO prints (symbol_id, time, trade_id, price, quantity, is_buyer_maker, trades, trade_value, is_whale)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (symbol_id, time, trade_id) DO UPDATE SET price = excluded.price, quantity = excluded.quantity,
+  is_buyer_maker = excluded.is_buyer_maker, trades = excluded.trades,
+  trade_value = COALESCE(excluded.trade_value, prints.trade_value), is_whale = excluded.is_whale OR prints.is_whale
+
+-- name: put_own_candle
+INSERT INTO bars (symbol_id, interval, time, open, high, low, close, volume, quote_volume, trades, taker_buy_volume, gap)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (symbol_id, interval, time) DO UPDATE SET open = excluded.open, high = excluded.high, low = excluded.low,
+  close = excluded.close, volume = excluded.volume, quote_volume = excluded.quote_volume, trades = excluded.trades,
+  taker_buy_volume = excluded.taker_buy_volume, gap = excluded.gap
+WHERE bars.gap OR NOT excluded.gap
+
+-- name: put_venue_candle
+INSERT INTO bars (symbol_id, interval, time, open, high, low, close, volume, quote_volume, trades, taker_buy_volume, gap)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (symbol_id, interval, time) DO UPDATE SET open = excluded.open, high = excluded.high, low = excluded.low,
+  close = excluded.close, volume = excluded.volume, quote_volume = excluded.quote_volume, trades = excluded.trades,
+  taker_buy_volume = excluded.taker_buy_volume, gap = excluded.gap
+WHERE bars.gap
+
+-- name: put_gap
+INSERT INTO gaps (gap_id, venue, symbol, reason, state, from_time, to_time, from_id, to_id, refilled)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (gap_id) DO UPDATE SET venue = excluded.venue, symbol = excluded.symbol, reason = excluded.reason,
+  state = excluded.state, from_time = excluded.from_time, to_time = excluded.to_time, from_id = excluded.from_id,
+  to_id = excluded.to_id, refilled = excluded.refilled
+
+-- name: put_aggregate
+INSERT INTO trade_aggregates (symbol, moving_average, trade_count, total_volume, updated_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (symbol) DO UPDATE SET moving_average = excluded.moving_average, trade_count = excluded.trade_count,
+  total_volume = excluded.total_volume, updated_at = excluded.updated_at
+
+-- name: put_metric
+INSERT INTO metrics (symbol, metric_window, updated_at, state, price, spread_bps, sma, ema, wma, vwap, price_std, volatility,
+  realized_vol, drawdown, max_drawdown, change, zscore, high, low, volume, trade_rate, buy_ratio, correlation, beta)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+ON CONFLICT (symbol, metric_window) DO UPDATE SET updated_at = excluded.updated_at, state = excluded.state,
+  price = excluded.price, spread_bps = excluded.spread_bps, sma = excluded.sma, ema = excluded.ema, wma = excluded.wma,
+  vwap = excluded.vwap, price_std = excluded.price_std, volatility = excluded.volatility,
+  realized_vol = excluded.realized_vol, drawdown = excluded.drawdown, max_drawdown = excluded.max_drawdown,
+  change = excluded.change, zscore = excluded.zscore, high = excluded.high, low = excluded.low, volume = excluded.volume,
+  trade_rate = excluded.trade_rate, buy_ratio = excluded.buy_ratio, correlation = excluded.correlation, beta = excluded.beta

@@ -1,0 +1,130 @@
+"""What both databases answer alike: the reading half of the port, over one method that runs a named query."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from ..model.market import Candle, Gap, Instrument
+from ..ports import SampleColumns, StoredTrade, TradeAggregate
+from .rows import END_MS, FIRST_MS, clean, decode_candle, decode_gap, decode_samples, decode_trade
+from .seconds import second_candles
+
+_MOST = 100_000
+_LAST_TRADE_SPAN_MS = 2 * 86_400_000
+
+
+def _from(moment: int | None) -> int:
+    return FIRST_MS if moment is None else min(max(moment, FIRST_MS), END_MS)
+
+
+def _to(moment: int | None) -> int:
+    return END_MS if moment is None else min(max(moment, FIRST_MS), END_MS)
+
+
+def _limit(limit: int) -> int:
+    return min(max(limit, 0), _MOST)
+
+
+class Reads(ABC):
+    """Reading methods of MarketStore. Times beyond 1970 to 9999 are clipped, limits are 0 to 100,000."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._quotes: dict[str, str] = {}
+
+    @abstractmethod
+    async def _rows(self, query: str, *values: Any) -> Sequence[Sequence[Any]]:
+        """Run a named query. Raises StoreUnavailable or StoreError."""
+
+    def _learn(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Take over the answer of `symbol_ids`."""
+        for symbol, symbol_id, quote in rows:
+            self._ids[symbol], self._quotes[symbol] = symbol_id, quote
+
+    async def _id(self, symbol: str) -> int | None:
+        symbol = clean(symbol)
+        if symbol not in self._ids:
+            self._learn(await self._rows("symbol_ids"))
+        return self._ids.get(symbol)
+
+    async def samples(self, symbol: str, from_ms: int, to_ms: int) -> SampleColumns:
+        """The stored rows of the span, oldest first: sparse, since only rows with news are stored. Between two rows the first
+        of them holds (its price, bid, ask and gap flag, with volume 0). `sample_ms` is the newest row's, 0 without rows."""
+        symbol_id = await self._id(symbol)
+        found = [] if symbol_id is None else await self._rows("samples", symbol_id, _from(from_ms), _to(to_ms))
+        return decode_samples(symbol, found)
+
+    async def candles(
+        self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
+    ) -> list[Candle]:
+        """At most `limit`, the newest of the span, oldest first. `1s` is counted from the samples, without quiet seconds."""
+        symbol_id = await self._id(symbol)
+        if symbol_id is None or limit <= 0:
+            return []
+        if interval == "1s":
+            return await self._seconds(symbol, symbol_id, _from(from_ms), _to(to_ms), _limit(limit))
+        found = await self._rows("candles", symbol_id, clean(interval), _from(from_ms), _to(to_ms), _limit(limit))
+        return [decode_candle(symbol, interval, row) for row in reversed(found)]
+
+    async def _seconds(self, symbol: str, symbol_id: int, from_ms: int, to_ms: int, limit: int) -> list[Candle]:
+        newest = await self._rows("newest_sample", symbol_id, from_ms, to_ms)
+        if not newest:
+            return []
+        last = newest[0][0] // 1000 * 1000
+        first = max(-(-from_ms // 1000) * 1000, last - (limit - 1) * 1000)
+        return second_candles(decode_samples(symbol, await self._rows("samples", symbol_id, first, min(to_ms, last + 1000))))
+
+    async def trades(
+        self, symbol: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 100
+    ) -> list[StoredTrade]:
+        symbol_id = await self._id(symbol)
+        if symbol_id is None:
+            return []
+        return [decode_trade(row) for row in await self._rows("trades", symbol_id, _from(from_ms), _to(to_ms), _limit(limit))]
+
+    async def whales(
+        self,
+        symbol: str | None = None,
+        *,
+        min_usd: float = 0.0,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        limit: int = 100,
+    ) -> list[StoredTrade]:
+        span = (min_usd, _from(from_ms), _to(to_ms), _limit(limit))
+        if symbol is None:
+            return [decode_trade(row) for row in await self._rows("whales", *span)]
+        symbol_id = await self._id(symbol)
+        if symbol_id is None:
+            return []
+        return [decode_trade(row) for row in await self._rows("whales_of_symbol", symbol_id, *span)]
+
+    async def gaps(
+        self, symbol: str | None = None, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
+    ) -> list[Gap]:
+        span = (_from(from_ms), _to(to_ms), _limit(limit))
+        if symbol is None:
+            return [decode_gap(row) for row in await self._rows("gaps", *span)]
+        return [decode_gap(row) for row in await self._rows("gaps_of_symbol", clean(symbol), *span)]
+
+    async def instruments(self) -> list[Instrument]:
+        return [
+            Instrument(symbol, base, quote, tick and Decimal(tick), lot and Decimal(lot), bool(trading))
+            for symbol, base, quote, tick, lot, trading in await self._rows("instruments")
+        ]
+
+    async def last_trades(self, *, now_ms: int) -> dict[str, tuple[int, int]]:
+        """Per symbol the id of the last stored trade and the start of its sample step, of the last two days."""
+        self._learn(await self._rows("symbol_ids"))
+        found: dict[str, tuple[int, int]] = {}
+        for symbol, symbol_id in list(self._ids.items()):
+            rows = await self._rows("last_trade", symbol_id, _from(now_ms - _LAST_TRADE_SPAN_MS))
+            if rows:
+                found[symbol] = (rows[0][0], rows[0][1])
+        return found
+
+    async def aggregates(self) -> list[TradeAggregate]:
+        return [TradeAggregate(*row) for row in await self._rows("aggregates")]

@@ -1,0 +1,114 @@
+"""Retention and measures of a SQLite database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+
+from ..clock import Clock
+
+_ROWS_A_STEP = 20_000
+_PAGES_A_STEP = 2_000
+_COUNT_S = 0.2
+_BYTES_A_ROW = 70
+_SLACK = 0.02
+
+_TABLES = ("samples", "prints", "bars", "gaps", "symbols", "trade_aggregates", "metrics")
+_PUBLIC = {"prints": "trades", "bars": "candles"}
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """Bytes in use: pages of the file that are not free."""
+    pages, free, size = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
+
+
+def sample_span(connection: sqlite3.Connection) -> tuple[int | None, int | None]:
+    """Times of the oldest and the newest sample: one look at the ends of each symbol's rows."""
+    row = connection.execute(
+        "SELECT min((SELECT time FROM samples s WHERE s.symbol_id = y.symbol_id ORDER BY time LIMIT 1)), "
+        "max((SELECT time FROM samples s WHERE s.symbol_id = y.symbol_id ORDER BY time DESC LIMIT 1)) FROM symbols y"
+    ).fetchone()
+    return row[0], row[1]
+
+
+def measure(connection: sqlite3.Connection, clock: Clock) -> tuple[int, dict[str, int], int | None, int | None]:
+    """Bytes, rows per table (estimated from the size where counting takes long), oldest and newest sample."""
+    size = used_bytes(connection)
+    rows = {_PUBLIC.get(table, table): _count(connection, table, size, clock) for table in _TABLES}
+    return size, rows, *sample_span(connection)
+
+
+def _count(connection: sqlite3.Connection, table: str, size: int, clock: Clock) -> int:
+    deadline = clock.monotonic() + _COUNT_S
+    connection.set_progress_handler(lambda: clock.monotonic() > deadline, 10_000)
+    try:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorname", "") != "SQLITE_INTERRUPT":
+            raise
+        return size // _BYTES_A_ROW
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+class Keeper:
+    """Retention as a series of short steps, each one transaction of at most 20,000 rows: first age, then size, then the
+    freed pages are given back to the disk."""
+
+    def __init__(self, *, cutoff_ms: int, max_bytes: int) -> None:
+        self._cutoff_ms = cutoff_ms
+        self._max_bytes = max_bytes
+        self._work: deque[tuple[str, int]] | None = None
+        self._vacuum = False
+        self.deleted = 0
+        self.done = False
+
+    def step(self, connection: sqlite3.Connection) -> None:
+        if self._vacuum:
+            self._give_back(connection)
+            return
+        if self._work is None:
+            self._work = self._plan(connection)
+        if self._work:
+            self._delete(connection, *self._work[0])
+        elif not self._lower_for_size(connection):
+            self._vacuum = True
+
+    def _plan(self, connection: sqlite3.Connection) -> deque[tuple[str, int]]:
+        ids = [row[0] for row in connection.execute("SELECT symbol_id FROM symbols ORDER BY symbol_id")]
+        return deque((table, symbol_id) for table in ("samples", "prints") for symbol_id in ids)
+
+    def _delete(self, connection: sqlite3.Connection, table: str, symbol_id: int) -> None:
+        spare = " AND NOT is_whale" if table == "prints" else ""
+        row = connection.execute(
+            f"SELECT time FROM {table} WHERE symbol_id = ?1 AND time < ?2{spare} ORDER BY time LIMIT 1 OFFSET {_ROWS_A_STEP}",  # noqa: S608
+            (symbol_id, self._cutoff_ms),
+        ).fetchone()
+        boundary = self._cutoff_ms if row is None else row[0] + 1
+        cursor = connection.execute(
+            f"DELETE FROM {table} WHERE symbol_id = ?1 AND time < ?2{spare}",  # noqa: S608
+            (symbol_id, boundary),
+        )
+        self.deleted += cursor.rowcount
+        if row is None and self._work:
+            self._work.popleft()
+
+    def _lower_for_size(self, connection: sqlite3.Connection) -> bool:
+        """Move the cut-off on when the database is too large still; False when it fits, or when nothing is left to delete."""
+        used = used_bytes(connection)
+        oldest, newest = sample_span(connection)
+        if used <= self._max_bytes or oldest is None or newest is None:
+            return False
+        share = 1.0 - self._max_bytes / used + _SLACK
+        self._cutoff_ms = max(self._cutoff_ms, oldest) + max(1, round((newest + 1 - oldest) * min(share, 1.0)))
+        self._work = None
+        return True
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        before = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        connection.execute(f"PRAGMA incremental_vacuum({_PAGES_A_STEP})").fetchall()
+        left = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        self.done = left == 0 or left >= before

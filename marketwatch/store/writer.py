@@ -1,0 +1,435 @@
+"""From the bus into the database: batches about every second, kept in memory and then on disk while the database is away.
+
+Order of what is written: the batch in flight, then the spool file, then memory; so the newest fact about a gap or a candle
+always comes last. Every write is an upsert, so a batch whose outcome is unknown is simply written again.
+
+When there is no room left anywhere, trades are shed first, then samples (each counted, and stored as a gap of reason
+`overflow` once the database is back), and only then whales, candles and gaps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..bus import Bus, Publish
+from ..clock import Clock
+from ..config import Settings
+from ..errors import StoreDamaged, StoreError, StoreReadOnly, StoreUnavailable
+from ..model.market import (
+    ClosedCandles,
+    Gap,
+    GapReason,
+    GapState,
+    Instrument,
+    Samples,
+    Trades,
+    VenueCandles,
+    Whales,
+)
+from ..model.metrics import MetricTable
+from ..model.system import FeedStatus, Level, Notice
+from ..ports import MarketStore, WriteBatch
+from .backlog import KINDS, Backlog, Shed, halves
+from .spool import Spool
+from .totals import Totals
+
+_BATCH_BYTES = 8_000_000
+_MEMORY_BYTES = 16_000_000
+_HARD_BYTES = 64_000_000
+_SPOOL_BYTES = 256_000_000
+_RELIEF_S = 0.5
+_TOTALS_S = 10.0
+_RETAIN_FIRST_S = 60.0
+_RETAIN_S = 600.0
+_CLOSE_S = 5.0
+
+
+class StoreWriter:
+    """Subscribes to what is stored, and writes it from one task. Never blocks a publisher.
+
+    For the status page: `depth` (facts in memory), `dropped`, `spilled` (batches that went to disk), `rejected` (facts that the
+    database will never take), `ignored` (facts that another process writes), `last_error`, `last_write_ms`, `last_write_s`,
+    `rows_written`, `away_since_ms`.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: MarketStore,
+        clock: Clock,
+        settings: Settings,
+        publish: Publish,
+        instruments: Sequence[Instrument] = (),
+        memory_bytes: int = _MEMORY_BYTES,
+        spool_bytes: int = _SPOOL_BYTES,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._publish = publish
+        self._memory_bytes = memory_bytes
+        self._backlog = Backlog()
+        self._in_flight: WriteBatch | None = None
+        self._spool = _spool_for(store, settings.data_dir, spool_bytes)
+        self._shed = Shed()
+        self._totals = Totals()
+        self._resumed = False
+        self._table: MetricTable | None = None
+        self._venue = ""
+        self._turn = asyncio.Lock()
+        self._pressed = asyncio.Event()
+        self._unsubscribe: list[Callable[[], None]] = []
+        self._next_totals = 0.0
+        self.dropped = self.spilled = self.rejected = self.ignored = self.rows_written = self.writes = 0
+        self.last_error: str | None = None
+        self.last_write_ms: int | None = None
+        self.last_write_s: float | None = None
+        self.away_since_ms: int | None = None
+        if instruments:
+            self._add("instruments", list(instruments))
+
+    @property
+    def depth(self) -> int:
+        """Entries that wait in memory."""
+        return len(self._backlog) + (0 if self._in_flight is None else len(self._in_flight))
+
+    @property
+    def spool_bytes(self) -> int:
+        """Bytes that wait on disk."""
+        return 0 if self._spool is None else self._spool.bytes
+
+    def subscribe(self, bus: Bus) -> Callable[[], None]:
+        """Listen to what is stored; the answer ends it."""
+        on = bus.subscribe
+        routes: list[tuple[type[Any], Callable[[Any], None]]] = [
+            (Samples, self._on_samples),
+            (Whales, lambda batch: self._add("whales", batch.whales)),
+            (ClosedCandles, self._on_closed_candles),
+            (VenueCandles, self._on_venue_candles),
+            (Gap, lambda gap: self._add("gaps", [gap])),
+            (MetricTable, self._on_table),
+            (FeedStatus, self._on_feed_status),
+        ]
+        if self._settings.store_trades:
+            routes.append((Trades, lambda batch: self._add("trades", batch.trades)))
+        mine = [on(kind, handler, name="store") for kind, handler in routes]
+        self._unsubscribe += mine
+
+        def unsubscribe() -> None:
+            for end in mine:
+                end()
+
+        return unsubscribe
+
+    def _add(self, kind: str, item: Any) -> None:
+        if not item and kind != "samples":
+            return
+        self._backlog.add(kind, item)
+        if self._backlog.bytes > self._memory_bytes:
+            self._pressed.set()
+            if self._backlog.bytes > max(_HARD_BYTES, 2 * self._memory_bytes):
+                self._shed_down(self._memory_bytes)
+
+    def _on_samples(self, step: Samples) -> None:
+        self._totals.on_samples(step)
+        self._add("samples", step)
+
+    def _on_closed_candles(self, batch: ClosedCandles) -> None:
+        self._add("candles", [candle for candle in batch.candles if candle.interval != "1s"])
+
+    def _on_venue_candles(self, batch: VenueCandles) -> None:
+        self._add("venue_candles", [candle for candle in batch.candles if candle.closed and candle.interval != "1s"])
+
+    def _on_table(self, table: MetricTable) -> None:
+        self._table = table
+
+    def _on_feed_status(self, status: FeedStatus) -> None:
+        self._venue = status.venue
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        self._say_notices()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._write_on(), name="store-write")
+            group.create_task(self._relieve_on(), name="store-relief")
+            group.create_task(self._retain_on(), name="store-retention")
+
+    async def _write_on(self) -> None:
+        while True:
+            await self._pause(self._store.profile.write_every_s)
+            async with self._turn:
+                await self._drain()
+                await self._put_totals()
+            self._say_notices()
+
+    async def _pause(self, seconds: float) -> None:
+        """Until the next batch is due, or memory fills up while the database is there."""
+        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
+        pressed = asyncio.ensure_future(self._pressed.wait())
+        try:
+            waited = {sleep} if self.away_since_ms is not None else {sleep, pressed}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            pressed.cancel()
+        self._pressed.clear()
+
+    async def flush(self) -> None:
+        """Write everything that waits now. Raises StoreUnavailable when the database is away."""
+        async with self._turn:
+            if not await self._drain():
+                raise StoreUnavailable(self.last_error or "The database does not answer.")
+            await self._put_totals(now=True)
+
+    async def aclose(self) -> None:
+        """Stop listening, write what waits within five seconds, and put the rest on disk for the next start."""
+        for end in self._unsubscribe:
+            end()
+        self._unsubscribe.clear()
+        with suppress(StoreError, TimeoutError):
+            await asyncio.wait_for(self.flush(), _CLOSE_S)
+        await self._keep_rest()
+        if self._spool is not None:
+            await asyncio.to_thread(self._spool.close)
+
+    async def _keep_rest(self) -> None:
+        if self._spool is None or self._store.profile.read_only is not None:
+            return
+        rest = [] if self._in_flight is None else [self._in_flight]
+        while len(batch := self._backlog.take(_BATCH_BYTES)):
+            rest.append(batch)
+        for batch in rest:
+            await self._spill(batch)
+        self._in_flight = None
+
+    # Writing
+
+    async def _drain(self) -> bool:
+        """Write until nothing waits; False when the database went away meanwhile."""
+        while (found := await self._next()) is not None:
+            from_spool, batch = found
+            if not await self._put(batch):
+                return False
+            if from_spool and self._spool is not None:
+                await asyncio.to_thread(self._spool.drop_first)
+            self._in_flight = None
+        return True
+
+    async def _next(self) -> tuple[bool, WriteBatch] | None:
+        if self._in_flight is not None:
+            return False, self._in_flight
+        if self._spool is not None and self._store.profile.read_only is None:
+            kept = await self._first_kept(self._spool)
+            if kept is not None:
+                return True, kept
+        batch = self._backlog.take(_BATCH_BYTES)
+        if not len(batch):
+            return None
+        self._in_flight = batch
+        return False, batch
+
+    async def _first_kept(self, spool: Spool) -> WriteBatch | None:
+        try:
+            return await asyncio.to_thread(spool.first)
+        except StoreError as error:
+            self.last_error = str(error)
+            return None
+
+    async def _put(self, batch: WriteBatch) -> bool:
+        """Whether the batch is done with: written, refused for ever, or another process's business."""
+        started = self._clock.monotonic()
+        try:
+            await self._put_pieces(batch)
+        except StoreReadOnly as reason:
+            self._leave_to_other(str(reason))
+            return True
+        except StoreDamaged as damage:
+            return await self._renew(damage, batch)
+        except StoreUnavailable as error:
+            self._went_away(error)
+            return False
+        self.writes += 1
+        self.rows_written += _facts(batch)
+        self.last_write_ms, self.last_write_s = self._clock.now_ms(), self._clock.monotonic() - started
+        self._came_back()
+        return True
+
+    async def _put_pieces(self, batch: WriteBatch) -> None:
+        """Write `batch`; when the database refuses a value in it, the sound rest of it, and count what is left over."""
+        try:
+            await self._store.write(batch)
+        except (StoreUnavailable, StoreDamaged):
+            raise
+        except StoreError as error:
+            if len(batch) > 1:
+                for half in halves(batch):
+                    await self._put_pieces(half)
+                return
+            self.rejected += 1
+            self.last_error = str(error)
+            message = f"The database will not take some facts, which are left out ({self.rejected} so far): {error}"
+            self._publish(Notice("store-rejected", Level.WARNING, message, self._clock.now_ms()))
+
+    async def _renew(self, damage: StoreDamaged, batch: WriteBatch) -> bool:
+        """Open the database anew, which moves the damaged file aside, and write `batch` there."""
+        self.last_error = str(damage)
+        try:
+            await self._store.close()
+            await self._store.open()
+            self._say_notices()
+            await self._put_pieces(batch)
+        except StoreError as error:
+            self._went_away(error)
+            return False
+        return True
+
+    def _went_away(self, error: StoreError) -> None:
+        self.last_error = str(error)
+        if self.away_since_ms is not None:
+            return
+        self.away_since_ms = self._clock.now_ms()
+        message = f"{error} The market goes on; what is to be stored is kept and written as soon as the database is back."
+        self._publish(Notice("store-away", Level.CRITICAL, message, self.away_since_ms))
+
+    def _came_back(self) -> None:
+        if self.away_since_ms is not None:
+            away_s = (self._clock.now_ms() - self.away_since_ms) / 1000
+            self.away_since_ms = None
+            message = f"The database is back after {away_s:.0f} s; what was kept meanwhile is being written."
+            self._publish(Notice("store-away", Level.INFO, message, self._clock.now_ms(), over=True))
+        self._tell_losses()
+
+    def _leave_to_other(self, reason: str) -> None:
+        if not self.ignored:
+            self._publish(Notice("store-read-only", Level.INFO, reason, self._clock.now_ms()))
+        self.ignored += self._backlog.clear() + 1
+
+    def _say_notices(self) -> None:
+        for notice in self._store.take_notices():
+            self._publish(notice)
+
+    # Relief
+
+    async def _relieve_on(self) -> None:
+        while True:
+            await self._clock.sleep(_RELIEF_S)
+            await self._relieve()
+
+    async def _relieve(self) -> None:
+        """Move the oldest of memory to disk while there is more than fits; shed what fits nowhere."""
+        while self._backlog.bytes > self._memory_bytes:
+            batch = self._backlog.take(max(1, min(_BATCH_BYTES, self._memory_bytes // 2)))
+            if not await self._spill(batch):
+                self._shed_down(self._memory_bytes // 2)
+
+    async def _spill(self, batch: WriteBatch) -> bool:
+        """Put `batch` on disk. What the disk does not take is shed, but for candles, gaps and whales, which stay in memory."""
+        try:
+            if self._spool is not None and await asyncio.to_thread(self._spool.append, batch):
+                self.spilled += 1
+                return True
+        except StoreError as error:
+            self.last_error = str(error)
+        self._lose(batch)
+        return False
+
+    def _lose(self, batch: WriteBatch) -> None:
+        for kind in KINDS:
+            items = getattr(batch, kind)
+            if not items:
+                continue
+            if kind in ("trades", "samples"):
+                for item in items if kind == "samples" else [items]:
+                    self._shed.add(kind, item)
+            else:
+                self._backlog.add(kind, items)
+        self._count_losses()
+
+    def _shed_down(self, down_to_bytes: int) -> None:
+        self._backlog.shed(down_to_bytes, self._shed)
+        self._count_losses()
+
+    def _count_losses(self) -> None:
+        first = self.dropped == 0 or not self._shed_told
+        self.dropped += self._shed.facts - self._shed_counted
+        self._shed_counted = self._shed.facts
+        if first and self._shed.facts:
+            self._shed_told = True
+            message = "There is no room left to keep what is to be stored; the oldest samples are dropped and marked as a gap."
+            self._publish(Notice("store-overflow", Level.CRITICAL, message, self._clock.now_ms()))
+
+    _shed_counted = 0
+    _shed_told = False
+
+    def _tell_losses(self) -> None:
+        """The database is back: store what was lost as gaps, and end the episode."""
+        if not self._shed.facts:
+            return
+        spans = self._shed.spans.items()
+        lost = [
+            Gap(f"overflow:{symbol}:{first}", self._venue, symbol, GapReason.OVERFLOW, GapState.LOST, first, last)
+            for symbol, (first, last) in spans
+        ]
+        message = f"{self._shed.facts} facts could not be kept while the database was away; the spans are stored as gaps."
+        self._publish(Notice("store-overflow", Level.WARNING, message, self._clock.now_ms(), over=True))
+        self._shed, self._shed_counted, self._shed_told = Shed(), 0, False
+        if lost:
+            self._backlog.add("gaps", lost)
+
+    # Now and then
+
+    async def _put_totals(self, *, now: bool = False) -> None:
+        """`trade_aggregates` and `metrics`, about every ten seconds."""
+        if self.away_since_ms is not None or (not now and self._clock.monotonic() < self._next_totals):
+            return
+        self._next_totals = self._clock.monotonic() + _TOTALS_S
+        try:
+            if not self._resumed:
+                self._totals.resume(await self._store.aggregates())
+                self._resumed = True
+            rows = self._totals.rows(self._table, str(self._settings.window))
+            if rows:
+                await self._store.write(WriteBatch(aggregates=rows, metrics=self._table))
+        except StoreReadOnly:
+            self.ignored += 1
+        except StoreUnavailable as error:
+            self._went_away(error)
+        except StoreError as error:
+            self.last_error = str(error)
+
+    async def _retain_on(self) -> None:
+        await self._clock.sleep(_RETAIN_FIRST_S)
+        while True:
+            await self._retain()
+            await self._clock.sleep(_RETAIN_S)
+
+    async def _retain(self) -> None:
+        """Delete what is too old or too much; a failure waits for the next time."""
+        if self._store.profile.read_only is not None:
+            return
+        most = round(self._settings.max_store_mb * 1_000_000)
+        try:
+            await self._store.retain(now_ms=self._clock.now_ms(), days=self._settings.retention_days, max_bytes=most)
+        except StoreError as error:
+            self.last_error = str(error)
+
+
+def _spool_for(store: MarketStore, folder: Path, most_bytes: int) -> Spool | None:
+    name = store.profile.spool
+    if name is None:
+        return None
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return Spool(folder / f"spool-{digest}.bin", most_bytes=most_bytes)
+
+
+def _facts(batch: WriteBatch) -> int:
+    """Rows of the batch; of a sample step the symbols that traded."""
+    rows = len(batch) - len(batch.samples)
+    return rows + sum(int(np.count_nonzero(step.trades)) for step in batch.samples)
