@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from tests.kit.ci import missing
-from tests.repo.sources import ROOT
+from tests.repo.sources import PACKAGE, ROOT
 
 BIN = Path(sys.executable).parent
 
@@ -61,6 +62,17 @@ def test_image_takes_only_what_the_program_needs() -> None:
     for folder in ("marketwatch", "templates", "static", "migrations"):
         assert folder in copied
         assert f"!{folder}" in ignored
+
+
+def test_dashboard_asks_for_metrics_that_exist() -> None:
+    folder = ROOT / "deploy/grafana/provisioning/dashboards"
+    board = json.loads((folder / "marketwatch.json").read_text("utf-8"))
+    asked = set(re.findall(r"marketwatch_(\w+)", " ".join(t["expr"] for panel in board["panels"] for t in panel["targets"])))
+    stems = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in asked}
+    source = "".join((PACKAGE / name).read_text("utf-8") for name in ("telemetry.py", "web/probes.py"))
+    made = set(re.findall(r"_(?:gauge|counter)\(\s*\"(\w+)\"", source)) | set(re.findall(r'"marketwatch_(\w+)"', source))
+    assert stems
+    assert stems - made == set()
 
 
 @pytest.mark.parametrize("path", [".ci/run"])
