@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bus import Publish
-from ..model.market import Samples, Staleness, VenueCandles
-from ..model.metrics import WINDOW_METRICS, MetricTable, Window, WindowState
-from .grids import windows_of
+from ..model.market import Candle, Samples, Staleness, VenueCandles
+from ..model.metrics import WINDOW_METRICS, MetricTable, Window
+from .candles import INTERVALS, aggregate
+from .grids import MINUTE_MS, windows_of
+from .minutes import Minutes
+from .tier import Tier
+
+_FACTS_MS = 125_000
+_NAMES = {length: name for name, length in INTERVALS.items()}
+_SOURCES = {"1m": (MINUTE_MS, 5 * MINUTE_MS), "1h": (60 * MINUTE_MS, 240 * MINUTE_MS, 1440 * MINUTE_MS)}
 
 
 class Engine:
-    """Publishes a MetricTable at each sample step."""
+    """Publishes a `MetricTable` at each sample step, over all symbols and windows.
+
+    `windows` are names as people write them (see `grids.window_of`). `reference` is the symbol that correlation and beta
+    compare with; when it is not watched both are unknown. Closed candles of the venue's history warm the windows on their
+    grid: 1m candles those up to 24 h, 1h candles the longer ones; a live closed 1m candle mends a minute of which we missed a
+    part.
+    Cost per step does not depend on the length of the windows.
+    """
 
     def __init__(
         self, *, symbols: Sequence[str], sample_ms: int, windows: Sequence[str], reference: str, publish: Publish
@@ -26,43 +41,87 @@ class Engine:
         self._publish = publish
         self._index = {symbol: number for number, symbol in enumerate(self.symbols)}
         self._stale = np.zeros(len(self.symbols), np.bool_)
-        self._prices: deque[NDArray[np.float64]] = deque(maxlen=1200)
+        self._tiers = self._tiers_for(sample_ms, self._index.get(reference))
+        self._minutes = Minutes(len(self.symbols))
+        self._facts: deque[Samples] = deque()
+        self._end_ms = -1
+
+    def _tiers_for(self, sample_ms: int, reference: int | None) -> list[Tier]:
+        grids = sorted({window.grid_ms for window in self.windows})
+        count = len(self.symbols)
+        return [
+            Tier(grid, sample_ms, [one for one in self.windows if one.grid_ms == grid], symbols=count, reference=reference)
+            for grid in grids
+        ]
+
+    def on_samples(self, samples: Samples) -> None:
+        """A new step moves every window and publishes; an amended one is taken in before the next step."""
+        if samples.revised is not None:
+            self._revise(samples, samples.revised)
+        elif samples.time_ms >= self._end_ms:
+            self._end_ms = samples.time_ms + samples.sample_ms
+            self._remember(samples)
+            self._minutes.take(samples)
+            self.table = self._tick(samples)
+            self._publish(self.table)
 
     def on_staleness(self, fact: Staleness) -> None:
+        """The STALE bit of the symbol, from the next step on."""
         number = self._index.get(fact.symbol)
         if number is not None:
             self._stale[number] = fact.stale
 
     def on_venue_candles(self, batch: VenueCandles) -> None:
-        """History warms the long windows."""
-
-    def on_samples(self, samples: Samples) -> None:
-        if samples.revised is not None:
-            return
-        self._prices.append(samples.price)
-        count = len(self.symbols)
-        values, state, filled = {}, {}, {}
-        for window in self.windows:
-            rows = np.array(list(self._prices)[-window.length :])
-            columns = {metric: np.full(count, np.nan) for metric in WINDOW_METRICS}
-            if len(rows) > 1:
-                columns["sma"], columns["price_std"] = rows.mean(axis=0), rows.std(axis=0)
-                columns["volatility"] = 100 * columns["price_std"] / columns["sma"]
-                columns["high"], columns["low"] = rows.max(axis=0), rows.min(axis=0)
-                columns["drawdown"] = 100 * (rows[-1] / columns["high"] - 1)
-                columns["change"] = 100 * (rows[-1] / rows[0] - 1)
-            values[window.name] = columns
-            filled[window.name] = (~np.isnan(rows)).sum(axis=0).astype(np.int64)
-            bits = np.where(filled[window.name] < window.length, int(WindowState.WARMUP), 0)
-            state[window.name] = (bits | np.where(self._stale, int(WindowState.STALE), 0)).astype(np.uint8)
-        middle = (samples.bid + samples.ask) / 2
-        points = {
-            "price": samples.price, "bid": samples.bid, "ask": samples.ask,
-            "spread_bps": 1e4 * (samples.ask - samples.bid) / middle,
-        }  # fmt: skip
-        self.table = MetricTable(samples.time_ms + samples.sample_ms, self.symbols, self.windows, points, values, state, filled)
-        self._publish(self.table)
+        """History warms the long windows; closed live 1m candles mend minutes that we saw in part."""
+        known = [one for one in batch.candles if one.closed and one.interval in _SOURCES and one.symbol in self._index]
+        known.sort(key=lambda candle: (candle.symbol, candle.interval, candle.time_ms))
+        for (symbol, interval), group in groupby(known, key=lambda candle: (candle.symbol, candle.interval)):
+            self._warm(self._index[symbol], interval, list(group))
 
     def sparkline(self, symbol: str, points: int = 60) -> NDArray[np.float64]:
-        """One-minute closes of the last hour, oldest first, NaN where unknown."""
-        return np.full(points, np.nan)
+        """One-minute closes, oldest first, the open minute last; at most the last hour; NaN where unknown."""
+        number = self._index.get(symbol)
+        return np.full(points, np.nan) if number is None else self._minutes.closes(number, points)
+
+    def _warm(self, symbol: int, interval: str, candles: list[Candle]) -> None:
+        if interval == "1m":
+            self._minutes.fill(symbol, candles)
+        for tier in self._tiers:
+            if tier.coarse and tier.grid_ms in _SOURCES[interval]:
+                same = tier.grid_ms == INTERVALS[interval]
+                found = candles if same else aggregate(candles, _NAMES[tier.grid_ms])
+                tier.warm(symbol, [candle for candle in found if candle.closed])
+
+    def _remember(self, samples: Samples) -> None:
+        self._facts.append(samples)
+        while self._facts[0].time_ms < samples.time_ms - _FACTS_MS:
+            self._facts.popleft()
+
+    def _revise(self, samples: Samples, where: NDArray[np.intp]) -> None:
+        position = next((at for at, fact in enumerate(self._facts) if fact.time_ms == samples.time_ms), None)
+        if position is None:
+            return
+        old, self._facts[position] = self._facts[position], samples
+        self._minutes.revise(samples, where)
+        for tier in self._tiers:
+            tier.revise(old, samples, where)
+
+    def _tick(self, samples: Samples) -> MetricTable:
+        values, state, filled = {}, {}, {}
+        for tier in self._tiers:
+            head = tier.take(samples)
+            for window in tier.windows:
+                name = window.window.name
+                values[name] = dict(zip(WINDOW_METRICS, window.values(head), strict=True))
+                state[name], filled[name] = window.state(head, self._stale)
+            tier.finish()
+        middle = (samples.bid + samples.ask) / 2.0
+        with np.errstate(all="ignore"):
+            spread = 1e4 * (samples.ask - samples.bid) / middle
+        points = {"price": samples.price, "bid": samples.bid, "ask": samples.ask, "spread_bps": spread}
+        names = [window.name for window in self.windows]
+        return MetricTable(
+            samples.time_ms + samples.sample_ms, self.symbols, self.windows, points,
+            {name: values[name] for name in names}, {name: state[name] for name in names},
+            {name: filled[name] for name in names},
+        )  # fmt: skip

@@ -1,0 +1,285 @@
+"""Rolling sums of all symbols at once, in constant time per step, and exact.
+
+Three things keep the rounding of add-and-subtract from showing. Prices are summed as deviations from an anchor per symbol. A
+second set of sums only ever adds; after as many steps as the window is long it IS the window's sum, and replaces the first
+(re-summing without a spike). And when what is left of a sum is tiny against what it once held, so that cancellation shows, that
+symbol is summed anew from the ring before the value is given out (`shaky`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ring import ALL, F8, PRICE, RETURN, TRADES, VOLUME, BucketRing, Columns
+
+SQUARES, RETURN_SQUARES, VOLUMES, NOTIONALS, TAKER_BUYS, COUNTS = range(6)
+DEVIATIONS, WEIGHTED, RETURNS, REFERENCE, REFERENCE_SQUARES, CROSS = range(6, 12)
+"""Rows of the sums. The first four are sums of things that are never negative: what is left of them against their peak tells
+how much rounding they carry."""
+_SHAKY = 1e-4
+
+
+class Sums:
+    """Sums over the newest `length` closed buckets of a ring, and over the returns between them."""
+
+    def __init__(self, ring: BucketRing, length: int, reference: int | None) -> None:
+        self._ring = ring
+        self._length = length
+        self._reference = reference
+        width = ring.symbols
+        self.rows = 0
+        self.unclean = 0
+        self.sums = np.zeros((12, width))
+        self.anchor = np.full(width, np.nan)
+        self.known = np.zeros(width)
+        """Buckets with a price, with a weight, with a return; seen at all (price or gap); with a gap."""
+        self.weights = np.zeros(width)
+        self.returns = np.zeros(width)
+        self.seen = np.zeros(width)
+        self.gaps = np.zeros(width)
+        self.excluded = np.zeros((3, width))
+        """Count, sum and squares of returns at times at which the reference has none."""
+        self._excluded_rows = 0
+        self._peak = np.zeros((4, width))
+        self._fresh = np.zeros((12, width))
+        self._fresh_anchor = self.anchor
+        self._turn = 0
+        self._anchored = False
+        self._end = ring.end
+        self.restart()
+
+    @property
+    def start(self) -> int:
+        """Number of the oldest bucket."""
+        return self._end - self.rows
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.unclean
+
+    def restart(self) -> None:
+        """Start from what the ring holds."""
+        self._end = self._ring.end
+        self.rows = min(self._length, self._end - self._ring.first)
+        self._turn = 0
+        self.rebuild(ALL)
+
+    # One step
+
+    def terms(self, cells: F8, anchor: F8, *, clean: bool) -> F8:
+        """What one bucket adds to each sum (WEIGHTED excepted), (12, symbols)."""
+        out = np.empty((12, cells.shape[-1]))
+        np.subtract(cells[PRICE], anchor, out=out[DEVIATIONS])
+        out[RETURNS] = cells[RETURN]
+        out[VOLUMES : COUNTS + 1] = cells[VOLUME : TRADES + 1]
+        if not clean:
+            for row in (DEVIATIONS, RETURNS):
+                np.copyto(out[row], 0.0, where=np.isnan(out[row]))
+        np.square(out[DEVIATIONS], out=out[SQUARES])
+        out[WEIGHTED] = 0.0
+        self._relate(out, cells, clean=clean)
+        return out
+
+    def _relate(self, out: F8, cells: F8, *, clean: bool) -> None:
+        """The terms of returns, alone and with the reference's."""
+        np.square(out[RETURNS], out=out[RETURN_SQUARES])
+        other = np.nan if self._reference is None else float(cells[RETURN, self._reference])
+        if other != other:
+            out[REFERENCE:] = 0.0
+            return
+        out[REFERENCE] = other
+        out[REFERENCE_SQUARES] = other * other
+        if not clean:
+            out[REFERENCE : REFERENCE_SQUARES + 1, np.isnan(cells[RETURN])] = 0.0
+        np.multiply(out[RETURNS], other, out=out[CROSS])
+
+    def push(self) -> None:
+        """The ring has one bucket more."""
+        ring, number = self._ring, self._end
+        self._end += 1
+        cells, clean = ring.row(number), ring.is_clean(number)
+        if not self._anchored:
+            self._anchor(cells[PRICE])
+        full = self.rows == self._length
+        added = self.terms(cells, self.anchor, clean=clean)
+        self.sums[WEIGHTED] += (
+            (self._length * added[DEVIATIONS] - self.sums[DEVIATIONS]) if full else ((self.rows + 1) * added[DEVIATIONS])
+        )
+        if self.unclean or not clean or not full:
+            self._count(number, full=full)
+        self.sums += added
+        np.maximum(self._peak, self.sums[:4], out=self._peak)
+        if full:
+            self._leave(number - self._length)
+            self._renew(cells, added, clean=clean)
+        else:
+            self.rows += 1
+        self.unclean += not clean
+
+    def _anchor(self, price: F8) -> None:
+        missing = np.isnan(self.anchor)
+        self.anchor = np.where(missing, price, self.anchor)
+        self._fresh_anchor = np.where(np.isnan(self._fresh_anchor), price, self._fresh_anchor)
+        self._anchored = not np.isnan(self.anchor).any() and not np.isnan(self._fresh_anchor).any()
+
+    def _leave(self, number: int) -> None:
+        """The oldest bucket leaves; so does the return of the next one, which is the oldest now and has nothing before it."""
+        ring = self._ring
+        cells = ring.row(number)
+        gone = self.terms(cells, self.anchor, clean=ring.is_clean(number))
+        after = ring.row(number + 1)
+        gone[RETURNS] = after[RETURN]
+        clean = ring.is_clean(number + 1)
+        if not clean:
+            np.copyto(gone[RETURNS], 0.0, where=np.isnan(gone[RETURNS]))
+        self._relate(gone, after, clean=clean)
+        self.sums -= gone
+        self.unclean -= not ring.is_clean(number)
+
+    def _count(self, number: int, *, full: bool) -> None:
+        """Bookkeeping of what is known; skipped while everything is."""
+        ring = self._ring
+        known = ~np.isnan(ring.row(number)[PRICE])
+        if full:
+            self.weights += self._length * known - self.known
+        else:
+            self.weights += (self.rows + 1) * known
+        self._tally(number, 1)
+        self._tally_return(number, 1)
+        if full:
+            self._tally(number - self._length, -1)
+            self._tally_return(number - self._length + 1, -1)
+
+    def _tally(self, number: int, sign: int) -> None:
+        known = ~np.isnan(self._ring.row(number)[PRICE])
+        gap = self._ring.gap[number % self._ring.rows] > 0
+        self.known += sign * known
+        self.gaps += sign * gap
+        self.seen += sign * (known | gap)
+
+    def _tally_return(self, number: int, sign: int) -> None:
+        value = self._ring.row(number)[RETURN]
+        known = ~np.isnan(value)
+        self.returns += sign * known
+        if self._reference is None or known[self._reference]:
+            return
+        self._excluded_rows += sign
+        value = np.where(known, value, 0.0)
+        self.excluded += sign * np.stack([known.astype(np.float64), value, value * value])
+        if not self._excluded_rows:
+            self.excluded[:] = 0.0
+
+    def _renew(self, cells: F8, added: F8, *, clean: bool) -> None:
+        """Feed the sums that only add; after a whole turn they take over."""
+        self._turn += 1
+        deviation = cells[PRICE] - self._fresh_anchor
+        if not clean:
+            np.copyto(deviation, 0.0, where=np.isnan(deviation))
+        np.square(deviation, out=added[SQUARES])
+        added[DEVIATIONS] = deviation
+        np.multiply(deviation, self._turn, out=added[WEIGHTED])
+        self._fresh += added
+        if self._turn >= self._length:
+            self._take_over(cells)
+
+    def _take_over(self, cells: F8) -> None:
+        oldest = self._ring.row(self.start)
+        clean = self._ring.is_clean(self.start)
+        extra = np.zeros_like(self._fresh)
+        extra[RETURNS] = oldest[RETURN]
+        np.copyto(extra[RETURNS], 0.0, where=np.isnan(extra[RETURNS]))
+        self._relate(extra, oldest, clean=clean)
+        self.sums, self.anchor = self._fresh - extra, self._fresh_anchor
+        self._peak = self._fresh[:4].copy()
+        self._fresh = np.zeros_like(self._fresh)
+        self._fresh_anchor = np.where(np.isnan(cells[PRICE]), self.anchor, cells[PRICE])
+        self._turn = 0
+
+    # Exactness
+
+    def shaky(self, left: F8, counts: F8) -> NDArray[np.intp]:
+        """Symbols whose sums must be built anew: `left` (4, symbols) of the first four sums is tiny against their peaks."""
+        low = left < _SHAKY * self._peak
+        low[2:] &= counts > 0
+        if not low.any():
+            return np.empty(0, np.intp)
+        return np.flatnonzero(low.any(axis=0))
+
+    def rebuild(self, columns: Columns) -> None:
+        """Sum anew from the ring, for some symbols; when the reference is among them, for all."""
+        if self._reference is not None and not isinstance(columns, slice) and self._reference in columns:
+            columns = ALL
+        first, end = self.start, self._end
+        self.unclean = self._ring.unclean(first, end)
+        prices = self._ring.column(first, end, PRICE, columns)
+        known = ~np.isnan(prices)
+        self._recount(first, end, known, columns)
+        self.anchor = _replaced(self.anchor, columns, anchors(prices, known))
+        self.sums[:, columns] = self._summed(first, end, self.anchor, columns, skip_first=True)
+        self._peak[:, columns] = self.sums[:4, columns]
+        self._fresh_anchor = _replaced(self._fresh_anchor, columns, self.anchor[columns])
+        self._fresh[:, columns] = self._summed(end - self._turn, end, self._fresh_anchor, columns, skip_first=False)
+        self._anchored = not np.isnan(self.anchor).any()
+
+    def _recount(self, first: int, end: int, known: NDArray[np.bool_], columns: Columns) -> None:
+        gaps = self._ring.gaps(first, end, columns) if end > first else known
+        self.known[columns] = known.sum(axis=0)
+        self.weights[columns] = np.arange(1.0, len(known) + 1) @ known
+        self.gaps[columns] = gaps.sum(axis=0)
+        self.seen[columns] = (known | gaps).sum(axis=0)
+
+    def _summed(self, first: int, end: int, anchor: F8, columns: Columns, *, skip_first: bool) -> F8:
+        """The twelve sums over a span; `skip_first`: without the return of its first bucket."""
+        width = len(anchor[columns])
+        out = np.zeros((12, width))
+        if end > first:
+            block = self._ring.block(first, end, columns)
+            deviation = np.nan_to_num(block[:, PRICE] - anchor[columns], copy=False, nan=0.0)
+            out[SQUARES], out[DEVIATIONS] = np.square(deviation).sum(axis=0), deviation.sum(axis=0)
+            out[WEIGHTED] = np.arange(1.0, end - first + 1) @ deviation
+            out[VOLUMES : COUNTS + 1] = block[:, VOLUME : TRADES + 1].sum(axis=0)
+            self._sum_returns(out, block[:, RETURN], first, end, columns, skip_first=skip_first)
+        elif skip_first:
+            self.returns[columns] = 0.0
+            self.excluded[:, columns] = 0.0
+        return out
+
+    def _sum_returns(self, out: F8, returns: F8, first: int, end: int, columns: Columns, *, skip_first: bool) -> None:
+        if skip_first:
+            returns[0] = np.nan
+        there = ~np.isnan(returns)
+        value = np.where(there, returns, 0.0)
+        out[RETURNS], out[RETURN_SQUARES] = value.sum(axis=0), np.square(value).sum(axis=0)
+        other = np.full((end - first, 1), np.nan)
+        if self._reference is not None:
+            other = self._ring.column(first, end, RETURN, np.array([self._reference]))
+        lost = np.isnan(other)
+        other = np.where(lost, 0.0, other)
+        both = there & ~lost
+        out[REFERENCE], out[REFERENCE_SQUARES] = (other * both).sum(axis=0), (np.square(other) * both).sum(axis=0)
+        out[CROSS] = (other * value).sum(axis=0)
+        if skip_first:
+            self.returns[columns] = there.sum(axis=0)
+            alone = there & lost
+            self.excluded[0, columns] = alone.sum(axis=0)
+            self.excluded[1, columns] = (value * alone).sum(axis=0)
+            self.excluded[2, columns] = (np.square(value) * alone).sum(axis=0)
+            self._excluded_rows = int(lost[1:].sum()) if self._reference is not None else 0
+
+
+def anchors(prices: F8, known: NDArray[np.bool_]) -> F8:
+    """Per symbol the mean of the known prices, or exactly the price where it never moved; NaN where none is known."""
+    with np.errstate(all="ignore"):
+        mean: F8 = np.where(known, prices, 0.0).sum(axis=0) / known.sum(axis=0)
+    if not len(prices):
+        return mean
+    top = np.fmax.reduce(prices, axis=0)
+    centre: F8 = np.where(top == np.fmin.reduce(prices, axis=0), top, mean)
+    return centre
+
+
+def _replaced(values: F8, columns: Columns, new: F8) -> F8:
+    out = values.copy()
+    out[columns] = new
+    return out

@@ -1,0 +1,228 @@
+"""One grid of the engine: its ring of buckets, its open bucket, and the windows that run on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.market import Candle, Samples
+from ..model.metrics import Window
+from .extremes import summaries
+from .ring import (
+    COARSE_FIELDS,
+    F8,
+    FALL,
+    FINE_FIELDS,
+    HIGH,
+    LOW,
+    PEAK,
+    PRICE,
+    RETURN,
+    TRADES,
+    TROUGH,
+    UNSEEN,
+    VOLUME,
+    BucketRing,
+)
+from .windows import Head, RollingWindow
+
+_REVISABLE_MS = 130_000
+
+
+class Tier:
+    """Buckets of `grid_ms` for all symbols. `take` a sample, read the windows with `head`, then `finish`."""
+
+    def __init__(self, grid_ms: int, sample_ms: int, windows: Sequence[Window], *, symbols: int, reference: int | None) -> None:
+        self.grid_ms = grid_ms
+        self.coarse = grid_ms > sample_ms
+        self._sample_ms = sample_ms
+        self._symbols = symbols
+        revisable = _REVISABLE_MS // grid_ms + 2
+        rows = max(max(window.length for window in windows) + 2, revisable + revisable // 3 + 4)
+        self.ring = BucketRing(rows, symbols, coarse=self.coarse)
+        self.windows = [RollingWindow(one, self.ring, reference=reference, revisable=revisable) for one in windows]
+        self._cells: F8 | None = None
+        self._gap = np.zeros(symbols, np.int32)
+        self._end_ms = -1
+        self._started = np.zeros(symbols, np.bool_)
+        self._touched: dict[int, int] = {}
+
+    # A sample step
+
+    def take(self, samples: Samples) -> Head:
+        """Fold a sample into the open bucket; answers it."""
+        self._settle()
+        number = samples.time_ms // self.grid_ms
+        skipped = samples.time_ms != self._end_ms
+        self._reach(number)
+        if self._cells is None:
+            misaligned = self.coarse and samples.time_ms - number * self.grid_ms >= self._sample_ms
+            self._cells = self._blank()
+            self._gap = np.full(self._symbols, UNSEEN if misaligned else 0, np.int32)
+        elif skipped:
+            self._gap += UNSEEN
+        self._end_ms = samples.time_ms + samples.sample_ms
+        self._fold(self._cells, samples)
+        return self._head(self._cells, samples)
+
+    def finish(self) -> None:
+        """After the windows were read: close the bucket when its time is over."""
+        if self._cells is not None and self._end_ms >= (self.ring.end + 1) * self.grid_ms:
+            self._append(self._cells, self._gap)
+            self._cells = None
+
+    def _blank(self) -> F8:
+        cells = np.full((COARSE_FIELDS if self.coarse else FINE_FIELDS, self._symbols), np.nan)
+        cells[VOLUME : TRADES + 1] = 0.0
+        return cells
+
+    def _reach(self, number: int) -> None:
+        """Have the ring end at `number`. Buckets that were left out are unknown; after very many of them it starts anew."""
+        ring = self.ring
+        if not ring.begun or number - ring.end >= ring.rows:
+            ring.begin(number)
+            self._cells = None
+            self._touched.clear()
+            for window in self.windows:
+                window.restart()
+        while ring.end < number:
+            if self._cells is not None:
+                self._append(self._cells, self._gap + np.int32(UNSEEN))
+                self._cells = None
+            else:
+                self._append(self._blank(), self._started * np.int32(UNSEEN))
+
+    def _append(self, cells: F8, gap: NDArray[np.int32]) -> None:
+        self.ring.append(cells, gap)
+        for window in self.windows:
+            window.push()
+
+    def _fold(self, cells: F8, samples: Samples) -> None:
+        price = samples.price
+        np.copyto(cells[PRICE], price, where=price == price)
+        cells[VOLUME] += samples.volume
+        cells[VOLUME + 1] += samples.notional
+        cells[VOLUME + 2] += samples.taker_buy_volume
+        cells[TRADES] += samples.trades
+        np.fmax(cells[HIGH], samples.high, out=cells[HIGH])
+        np.fmin(cells[LOW], samples.low, out=cells[LOW])
+        self._started |= price == price
+        self._gap += samples.gap & self._started
+        if self.coarse:
+            np.fmax(cells[PEAK], price, out=cells[PEAK])
+            np.fmin(cells[TROUGH], price, out=cells[TROUGH])
+            with np.errstate(all="ignore"):
+                np.fmin(cells[FALL], price / cells[PEAK], out=cells[FALL])
+        self._relate(cells)
+
+    def _relate(self, cells: F8) -> None:
+        ring = self.ring
+        before = ring.row(ring.end - 1)[PRICE] if ring.end > ring.first else np.nan
+        with np.errstate(all="ignore"):
+            np.log(cells[PRICE] / before, out=cells[RETURN])
+
+    def _head(self, cells: F8, samples: Samples) -> Head:
+        known = float(cells[PRICE].sum() + cells[RETURN].sum())
+        clean = known == known and not self._gap.any()
+        elapsed = samples.time_ms + samples.sample_ms - self.ring.end * self.grid_ms
+        with np.errstate(all="ignore"):
+            return Head(cells, self._gap, summaries(cells, coarse=self.coarse), min(elapsed, self.grid_ms), clean)
+
+    # Amendments
+
+    def _touch(self, symbol: int, number: int) -> None:
+        self._touched[symbol] = min(number, self._touched.get(symbol, number))
+
+    def _settle(self) -> None:
+        """Rebuild, once, what revisions and history changed since the last step."""
+        if not self._touched:
+            return
+        columns = np.array(sorted(self._touched), np.intp)
+        changed = min(self._touched.values())
+        self._touched.clear()
+        with np.errstate(all="ignore"):
+            for window in self.windows:
+                window.rebuild(columns, changed)
+
+    def revise(self, old: Samples, new: Samples, where: NDArray[np.intp]) -> None:
+        """A closed step was amended for some symbols. On a coarse grid the order inside the bucket is not looked into again."""
+        ring, number = self.ring, new.time_ms // self.grid_ms
+        if number == ring.end and self._cells is not None:
+            self._amend(self._cells, self._gap, old, new, where, last=new.time_ms + self._sample_ms >= self._end_ms)
+            self._relate(self._cells)
+        elif ring.first <= number < ring.end:
+            row, last = number % ring.rows, new.time_ms + self._sample_ms >= (number + 1) * self.grid_ms
+            self._amend(ring.cells[row], ring.gap[row], old, new, where, last=last)
+            ring.relate(number, where)
+            ring.relate(number + 1, where)
+            for symbol in where.tolist():
+                self._touch(symbol, number)
+
+    def _amend(
+        self, cells: F8, gap: NDArray[np.int32], old: Samples, new: Samples, where: NDArray[np.intp], *, last: bool
+    ) -> None:
+        price = new.price[where]
+        self._started[where] |= ~np.isnan(price)
+        gap[where] += (new.gap[where].astype(np.int32) - old.gap[where]) * self._started[where]
+        np.maximum(gap, 0, out=gap)
+        if not self.coarse:
+            self._replace(cells, new, where)
+            return
+        for row, name in enumerate(("volume", "notional", "taker_buy_volume", "trades"), VOLUME):
+            cells[row, where] += getattr(new, name)[where] - getattr(old, name)[where]
+        if last:
+            cells[PRICE, where] = np.where(np.isnan(price), cells[PRICE, where], price)
+        elif np.isnan(cells[PRICE, where]).any():
+            cells[PRICE, where] = np.where(np.isnan(cells[PRICE, where]), price, cells[PRICE, where])
+        for row, values in ((HIGH, new.high[where]), (PEAK, price)):
+            cells[row, where] = np.fmax(cells[row, where], values)
+        for row, values in ((LOW, new.low[where]), (TROUGH, price), (FALL, price / cells[PEAK, where])):
+            cells[row, where] = np.fmin(cells[row, where], values)
+
+    @staticmethod
+    def _replace(cells: F8, new: Samples, where: NDArray[np.intp]) -> None:
+        columns = (new.price, new.volume, new.notional, new.taker_buy_volume, new.trades)
+        for row, column in enumerate(columns):
+            cells[row, where] = column[where]
+        cells[HIGH, where], cells[LOW, where] = new.high[where], new.low[where]
+
+    # The venue's candles
+
+    def warm(self, symbol: int, candles: Sequence[Candle]) -> None:
+        """Closed candles of this grid, oldest first: older buckets than ours, and ours of which something is missing."""
+        ring = self.ring
+        numbers = [candle.time_ms // self.grid_ms for candle in candles]
+        if not candles:
+            return
+        if not ring.begun:
+            ring.begin(numbers[-1] + 1)
+            for window in self.windows:
+                window.restart()
+        if numbers[0] < ring.first:
+            ring.extend_back(numbers[0])
+            for window in self.windows:
+                window.restart()
+        for number, candle in zip(numbers, candles, strict=True):
+            if ring.first <= number < ring.end:
+                self._write(number, symbol, candle)
+
+    def _write(self, number: int, symbol: int, candle: Candle) -> None:
+        ring, row = self.ring, number % self.ring.rows
+        known = ring.cells[row, PRICE, symbol]
+        if known == known and not ring.gap[row, symbol]:
+            return
+        cells = ring.cells[row, :, symbol]
+        cells[PRICE] = candle.close
+        cells[VOLUME : TRADES + 1] = candle.volume, candle.quote_volume, candle.taker_buy_volume, candle.trades
+        cells[HIGH], cells[LOW] = candle.high, candle.low
+        if self.coarse:
+            cells[PEAK], cells[TROUGH] = candle.high, candle.low
+            cells[FALL] = min(candle.close / candle.high, candle.low / candle.open)
+        ring.gap[row, symbol] = int(candle.gap)
+        column = np.array([symbol])
+        ring.relate(number, column)
+        ring.relate(number + 1, column)
+        self._started[symbol] = True
+        self._touch(symbol, number)
