@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from urllib.parse import unquote
+
 from aiohttp import web
 
 from ..clock import Clock
@@ -12,8 +15,11 @@ from . import format as fmt
 from .contexts.frame import ClockView, bar_state, market_now_ms, notice_views
 from .live_channel import Channel
 from .live_overview import OverviewChannel
+from .live_status import StatusChannel
+from .live_symbol import SymbolChannel
 from .render import Renderer
 from .sse import Hub
+from .vitals import Vitals
 
 log = get_logger(__name__)
 TICK_S = 0.5
@@ -32,29 +38,48 @@ class Live:
         self._slot = slot
         self._renderer = renderer
         self._clock = clock
-        self._store = store
         self._generation = slot.generation
+        self.vitals = Vitals(clock=clock, store=store, hub=hub, settings=renderer.settings)
         self._overview = OverviewChannel(renderer)
+        self._status = StatusChannel(renderer, self.vitals)
+        self._symbols: dict[str, SymbolChannel] = {}
         self._failing = ""
         self.ticks = 0
-        self.failures = 0
-        self.last_tick_ms = 0.0
 
     async def run(self) -> None:
         """Tick until cancelled; a failing tick is counted, logged once per episode, and does not end the stream."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_ticking(), name="web:live:ticks")
+            group.create_task(self._keep_asking(), name="web:live:vitals")
+
+    async def _keep_ticking(self) -> None:
+        due = self._clock.monotonic()
         while True:
             started = self._clock.monotonic()
-            try:
-                self.tick()
-                self._failing = ""
-            except Exception as error:
-                self.failures += 1
-                if self._failing != repr(error):
-                    self._failing = repr(error)
-                    log.error("live_tick_failed", exc_info=error)
+            self.vitals.loop_lag_ms = max(0.0, 1000.0 * (started - due))
+            self._try_tick()
             took = self._clock.monotonic() - started
-            self.last_tick_ms = 1000.0 * took
-            await self._clock.sleep(max(0.05, TICK_S - took))
+            self.vitals.render_ms = 1000.0 * took
+            pause = max(0.05, TICK_S - took)
+            due = self._clock.monotonic() + pause
+            await self._clock.sleep(pause)
+
+    def _try_tick(self) -> None:
+        try:
+            self.tick()
+            self._failing = ""
+        except Exception as error:
+            self.vitals.render_failures += 1
+            if self._failing != repr(error):
+                self._failing = repr(error)
+                log.error("live_tick_failed", exc_info=error)
+
+    async def _keep_asking(self) -> None:
+        """The store's statistics, while somebody looks at the status page."""
+        while True:
+            await self._clock.sleep(5.0)
+            if self._hub.has_clients(self._status.name):
+                await self.vitals.refresh()
 
     def tick(self) -> None:
         """One round over all channels."""
@@ -71,51 +96,62 @@ class Live:
                     self._hub.publish(channel.name, payload)
             else:
                 channel.forget()
+                self._symbols.pop(channel.name, None)
 
     def _watch(self) -> Watch | None:
         """The watch of the moment; another one than last time means that nothing remembered is true any more."""
         if self._generation != self._slot.generation:
             self._generation = self._slot.generation
-            for channel in self._channels():
+            self._overview.forget()
+            self._status.forget()
+            self._symbols = {name: channel for name, channel in self._symbols.items() if self._is_watched(channel.symbol)}
+            for channel in self._symbols.values():
                 channel.forget()
         return self._slot.current
 
+    def _is_watched(self, symbol: str) -> bool:
+        return self._slot.current is not None and symbol in self._slot.current.instruments
+
     def _channels(self) -> list[Channel]:
-        return [self._overview]
+        return [self._overview, self._status, *self._symbols.values()]
 
     def _update(self, channel: Channel, watch: Watch) -> None:
         now_ms = market_now_ms(watch, self._clock)
-        boot = f"{self._renderer.boot}-{self._slot.generation}"
         second = now_ms // 1000 * 1000
+        clock = ClockView(fmt.clock_time(second), second, f"{self._renderer.boot}-{self._generation}")
         channel.put("bar", "fragments/_bar.html", bar_state(watch, now_ms), self.ticks)
-        channel.put("clock", "fragments/_clock.html", ClockView(fmt.clock_time(second), second, boot), self.ticks)
+        channel.put("clock", "fragments/_clock.html", clock, self.ticks)
         channel.put("notices", "fragments/_notices.html", notice_views(watch), self.ticks)
-        if isinstance(channel, OverviewChannel):
-            channel.update(watch, now_ms, self.ticks)
+        channel.update(watch, now_ms, self.ticks)
 
     def stream_address(self, name: str) -> str:
         """Where the page that is being rendered now gets its updates from."""
-        channel = self._channel(name)
-        watch = self._watch()
-        if watch is not None:
-            channel.used_tick = self.ticks
-            self._update(channel, watch)
+        self._bring_up(name)
         return f"/stream/{name}?since={self._renderer.boot}.{self._generation}.{self.ticks}"
-
-    def _channel(self, name: str) -> Channel:
-        return self._overview
 
     def since(self, name: str, since: str) -> bytes | None:
         """What a client needs that has the page as of `since`; everything when that is not of this start or this market."""
-        watch = self._watch()
-        if watch is None:
-            return None
-        channel = self._channel(name)
-        channel.used_tick = self.ticks
-        self._update(channel, watch)
+        channel = self._bring_up(name)
         prefix, _, tick = since.rpartition(".")
-        same = prefix == f"{self._renderer.boot}.{self._generation}" and tick.isdigit() and len(tick) < 12
+        same = prefix == f"{self._renderer.boot}.{self._generation}" and tick.isascii() and tick.isdigit() and len(tick) < 12
         return channel.since(int(tick) if same else -1) or None
+
+    def _bring_up(self, name: str) -> Channel:
+        watch = self._watch()
+        channel = self._channel(name)
+        if watch is not None:
+            channel.used_tick = self.ticks
+            self._update(channel, watch)
+        return channel
+
+    def _channel(self, name: str) -> Channel:
+        """`overview`, `status` or `symbol/NAME`; the caller has checked that the symbol is watched."""
+        if name in (self._overview.name, self._status.name):
+            return self._overview if name == self._overview.name else self._status
+        channel = self._symbols.get(name)
+        if channel is None:
+            channel = self._symbols[name] = SymbolChannel(unquote(name.partition("/")[2]), name, self._renderer)
+        return channel
 
 
 LIVE: web.AppKey[Live] = web.AppKey("live")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ..watch import Watch
 from .render import Renderer
 
 
@@ -24,6 +25,10 @@ class Channel:
         self._renderer = renderer
         self._kept: dict[str, Kept] = {}
         self._pending: dict[str, bytes] = {}
+
+    def update(self, watch: Watch, now_ms: int, tick: int) -> None:
+        """Put every part of the channel as of `now_ms`."""
+        raise NotImplementedError
 
     def put(self, target: str, template: str, context: Any, tick: int, *, swap: str = "outerMorph") -> bool:
         """Show `context` at the element with the id `target`; answers whether that changed anything."""

@@ -8,9 +8,16 @@ from aiohttp import web
 
 from . import assets, probes
 from .api import ENDPOINTS
-from .pages import overview, theme
+from .pages import overview, search, status, symbol, theme
 
-PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (overview.routes, theme.routes, assets.routes)
+PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
+    overview.routes,
+    symbol.routes,
+    status.routes,
+    search.routes,
+    theme.routes,
+    assets.routes,
+)
 
 
 def add_routes(app: web.Application) -> None:

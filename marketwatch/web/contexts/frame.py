@@ -29,8 +29,8 @@ _STATES = {
     FeedState.FORBIDDEN: ("not served from here", "bad"),
 }
 _SOURCES = {
-    Source.DEMO: ("Demo", "These prices are invented; no live market is connected."),
-    Source.RECORDED: ("Recorded", "A recording is being played; this is not the market of now."),
+    Source.DEMO: ("Demo", "Invented prices: no live market is connected."),
+    Source.RECORDED: ("Recorded", "A recording is playing: not the market of now."),
     Source.REPLAY: ("Replay", "The market as it was at an earlier moment."),
 }
 

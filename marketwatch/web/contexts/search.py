@@ -1,0 +1,63 @@
+"""Search over symbols and pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...model.market import Instrument
+from ...watch import Watch
+from .frame import symbol_href
+from .names import coin_name
+
+_MOST = 12
+_PAGES = (
+    ("Overview", "/", "The market table", "market table gainers losers volatile home"),
+    ("Status", "/status", "Feeds, gaps, store, memory", "feeds gaps store memory version settings health"),
+    ("API", "/api/docs", "Documentation of the interface", "openapi swagger json docs interface"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One thing that was found."""
+
+    label: str
+    href: str
+    note: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchView:
+    """What was found for `text`; `more` hits are not shown."""
+
+    text: str
+    hits: tuple[Hit, ...]
+    more: int
+
+
+def search(watch: Watch | None, text: str) -> SearchView:
+    """Symbols whose symbol, base or name holds the text, best matches first, then pages; nothing for an empty text."""
+    needle = text.strip().casefold()[:40]
+    if not needle:
+        return SearchView("", (), 0)
+    ranked = sorted(
+        (rank, order, instrument)
+        for order, instrument in enumerate(watch.instruments.values() if watch is not None else ())
+        if (rank := _rank(instrument, needle)) is not None
+    )
+    hits = [
+        Hit(instrument.base, symbol_href(instrument.symbol), coin_name(instrument.base), instrument.symbol)
+        for _, _, instrument in ranked
+    ]
+    hits += [Hit(label, href, note, "page") for label, href, note, words in _PAGES if needle in f"{label} {words}".casefold()]
+    return SearchView(text.strip()[:40], tuple(hits[:_MOST]), max(0, len(hits) - _MOST))
+
+
+def _rank(instrument: Instrument, needle: str) -> int | None:
+    symbol, base, name = instrument.symbol.casefold(), instrument.base.casefold(), coin_name(instrument.base).casefold()
+    if needle in (symbol, base, name):
+        return 0
+    if symbol.startswith(needle) or name.startswith(needle):
+        return 1
+    return 2 if needle in symbol or needle in name else None

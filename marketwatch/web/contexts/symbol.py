@@ -1,0 +1,417 @@
+"""The page of one symbol: head, metric windows, tape, gaps, candles, the chart's live candle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import orjson
+
+from ...model.market import Candle, Gap, GapState, Trade
+from ...model.metrics import MetricTable, Window, WindowState
+from ...watch import Watch
+from .. import format as fmt
+from .names import coin_name
+from .overview import Facts, Tag, columns_of, facts_of, gap_spans, row_of
+from .summary import WhalesView, whales_of
+
+RANGES: dict[str, tuple[str, str, int]] = {
+    "1h": ("1H", "1m", 60),
+    "24h": ("24H", "5m", 288),
+    "7d": ("7D", "1h", 168),
+    "1m": ("1M", "4h", 186),
+}
+"""Range buttons: label, interval of the candles, bars that fill the range."""
+_TABLE_ROWS = 40
+_TAPE_ROWS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class HeadView:
+    """The figures over the chart."""
+
+    symbol: str
+    base: str
+    quote: str
+    name: str
+    price: str
+    flash: str
+    change_1h: fmt.Signed
+    change_24h: fmt.Signed
+    high: str
+    low: str
+    volume: str
+    bid: str
+    ask: str
+    spread: str
+    tags: tuple[Tag, ...]
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WindowView:
+    """A column of the metric table. `state` is empty for a full and sound window."""
+
+    label: str
+    state: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric over all windows."""
+
+    label: str
+    title: str
+    cells: tuple[fmt.Signed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsView:
+    """Metrics in rows, windows in columns."""
+
+    windows: tuple[WindowView, ...]
+    rows: tuple[MetricRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TradeView:
+    """One print of the tape."""
+
+    time: str
+    price: str
+    quantity: str
+    side: str
+    whale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PrintsView:
+    """The newest prints, newest first."""
+
+    trades: tuple[TradeView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GapView:
+    """One gap in words."""
+
+    symbol: str
+    when: str
+    length: str
+    reason: str
+    state: str
+    tone: str
+    refilled: str
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class GapsView:
+    """Gaps, newest first."""
+
+    gaps: tuple[GapView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CandleView:
+    """One candle of the table that stands beside the chart."""
+
+    time: str
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class CandlesView:
+    """The newest candles, newest first."""
+
+    interval: str
+    candles: tuple[CandleView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TickView:
+    """The open candle of each interval as JSON: `{"1m": [time_s, open, high, low, close, volume], ...}`."""
+
+    candles: str
+
+
+@dataclass(frozen=True, slots=True)
+class RangeView:
+    """A range button, which is a link."""
+
+    key: str
+    label: str
+    interval: str
+    bars: int
+    href: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolPage:
+    """The page `/symbols/{symbol}`."""
+
+    head: HeadView
+    metrics: MetricsView
+    prints: PrintsView
+    whales: WhalesView
+    gaps: GapsView
+    candles: CandlesView
+    tick: TickView
+    ranges: tuple[RangeView, ...]
+    chart: RangeView
+    decimals: int
+    stream: str
+
+
+def facts_for(watch: Watch, symbol: str, now_ms: int) -> Facts:
+    """The numbers of one symbol."""
+    spans = gap_spans(watch.state.open_gaps(symbol), now_ms)
+    key = watch.symbols.index(symbol)
+    return facts_of(key, watch.state.symbols[symbol], columns_of(watch.state.table), now_ms, spans.get(symbol, 0))
+
+
+def head_of(watch: Watch, symbol: str, now_ms: int) -> HeadView:
+    """Price and day of one symbol."""
+    facts = facts_for(watch, symbol, now_ms)
+    row = row_of(facts)
+    entry = watch.state.symbols[symbol]
+    instrument, decimals = entry.instrument, entry.instrument.price_decimals
+    return HeadView(
+        symbol=symbol,
+        base=instrument.base,
+        quote=instrument.quote,
+        name=coin_name(instrument.base),
+        price=row.price,
+        flash="",
+        change_1h=row.change_1h,
+        change_24h=row.change_24h,
+        high=fmt.price(entry.high_24h, decimals),
+        low=fmt.price(entry.low_24h, decimals),
+        volume=row.volume,
+        bid=fmt.price(entry.bid, decimals),
+        ask=fmt.price(entry.ask, decimals),
+        spread=row.spread,
+        tags=row.tags,
+        stale=row.stale,
+    )
+
+
+def with_flash(head: HeadView, flash: str) -> HeadView:
+    """The head with the animation of a price that moved."""
+    return replace(head, flash=flash)
+
+
+Shown = Callable[[float, int], fmt.Signed]
+
+
+def _plain(text: str) -> fmt.Signed:
+    return fmt.Signed(text, "none" if text == fmt.UNKNOWN else "flat")
+
+
+def _as_signed(value: float, _decimals: int) -> fmt.Signed:
+    return fmt.signed(value)
+
+
+def _as_price(value: float, decimals: int) -> fmt.Signed:
+    return _plain(fmt.price(value, decimals))
+
+
+def _as_percent(value: float, _decimals: int) -> fmt.Signed:
+    return _plain(fmt.percent(value, 3 if abs(value) < 10 else 1))
+
+
+def _as_loss(value: float, _decimals: int) -> fmt.Signed:
+    return _plain(fmt.percent(value))
+
+
+def _as_number(value: float, _decimals: int) -> fmt.Signed:
+    return _plain(fmt.number(value, 2))
+
+
+def _as_volume(value: float, _decimals: int) -> fmt.Signed:
+    return _plain(fmt.compact(value))
+
+
+def _as_share(value: float, _decimals: int) -> fmt.Signed:
+    return _plain(fmt.percent(100.0 * value, 1))
+
+
+def _as_deviation(value: float, decimals: int) -> fmt.Signed:
+    return _plain(fmt.number(value, min(8, decimals + 1)))
+
+
+_METRICS: tuple[tuple[str, str, str, Shown], ...] = (
+    ("change", "Change", "Last price against the first of the window, per cent", _as_signed),
+    ("high", "High", "Highest price", _as_price),
+    ("low", "Low", "Lowest price", _as_price),
+    ("vwap", "VWAP", "Average price weighted by volume", _as_price),
+    ("sma", "SMA", "Simple moving average", _as_price),
+    ("ema", "EMA", "Exponential moving average, k = 2/(n+1)", _as_price),
+    ("wma", "WMA", "Linearly weighted moving average", _as_price),
+    ("price_std", "Deviation", "Population deviation of the price", _as_deviation),
+    ("zscore", "Z-score", "Deviations that the price is away from its mean", _as_number),
+    ("volatility", "Volatility", "Deviation of the price in per cent of its mean", _as_percent),
+    ("realized_vol", "Realized vol.", "Deviation of log returns, annualised, per cent", _as_percent),
+    ("drawdown", "Drawdown", "Below the highest price of the window, per cent", _as_loss),
+    ("max_drawdown", "Max. drawdown", "Worst fall from a peak inside the window, per cent", _as_loss),
+    ("volume", "Volume", "In units of the base asset", _as_volume),
+    ("trade_rate", "Trades/s", "Trades a second", _as_number),
+    ("buy_ratio", "Taker buys", "Share of volume bought by takers", _as_share),
+    ("correlation", "Correlation", "Of log returns, with the reference symbol", _as_number),
+    ("beta", "Beta", "Of log returns, against the reference symbol", _as_number),
+)
+
+
+def metrics_of(watch: Watch, symbol: str) -> MetricsView:
+    """Every metric of one symbol; empty before the first sample step."""
+    table = watch.state.table
+    if table is None:
+        return MetricsView((), ())
+    index = table.symbols.index(symbol)
+    decimals = watch.instruments[symbol].price_decimals
+    return MetricsView(
+        windows=tuple(_window_view(table, window, index) for window in table.windows),
+        rows=tuple(
+            MetricRow(label, title, tuple(_cell(table, window, metric, index, decimals, shown) for window in table.windows))
+            for metric, label, title, shown in _METRICS
+        ),
+    )
+
+
+def _cell(table: MetricTable, window: Window, metric: str, index: int, decimals: int, shown: Shown) -> fmt.Signed:
+    column = table.values[window.name].get(metric)
+    value = float("nan") if column is None else float(column[index])
+    return fmt.NOTHING if fmt.known(value) is None else shown(value, decimals)
+
+
+def _window_view(table: MetricTable, window: Window, index: int) -> WindowView:
+    state = int(table.state[window.name][index])
+    label = fmt.window_label(window.span_ms)
+    share = int(100 * min(1.0, float(table.filled[window.name][index]) / window.length))
+    if state & WindowState.STALE:
+        return WindowView(label, "stale", "No fresh data: the values are of the last data there was.")
+    if state & WindowState.GAP:
+        return WindowView(label, "gap", "Some trades of this window did not arrive.")
+    if state & WindowState.WARMUP:
+        return WindowView(label, f"{min(share, 99)} %", f"Warm-up: {share} per cent of the window are there.")
+    return WindowView(label, "", "Full window")
+
+
+def prints_of(watch: Watch, symbol: str, limit: int = _TAPE_ROWS) -> PrintsView:
+    """The trade tape."""
+    instrument = watch.instruments[symbol]
+    decimals, step = instrument.price_decimals, instrument.lot_step
+    digits = None if step is None else max(0, -int(step.normalize().as_tuple().exponent))
+    threshold = watch.whales.threshold(symbol) if instrument.in_dollars else float("inf")
+    return PrintsView(tuple(_trade_view(trade, decimals, digits, threshold) for trade in watch.tape.recent(symbol, limit)))
+
+
+def _trade_view(trade: Trade, decimals: int, digits: int | None, threshold: float) -> TradeView:
+    return TradeView(
+        time=fmt.clock_time(trade.time_ms),
+        price=fmt.price(trade.price, decimals),
+        quantity=fmt.quantity(trade.quantity) if digits is None else fmt.number(trade.quantity, digits),
+        side="sell" if trade.buyer_is_maker else "buy",
+        whale=trade.price * trade.quantity >= threshold,
+    )
+
+
+_REASONS = {
+    "id_jump": "trade ids jumped",
+    "disconnect": "connection lost",
+    "silence": "feed was silent",
+    "overflow": "too much at once",
+    "restart": "program was not running",
+}
+_GAP_STATES = {
+    GapState.OPEN: ("being refilled", "warn"),
+    GapState.CLOSED: ("refilled", "up"),
+    GapState.LOST: ("lost", "down"),
+}
+
+
+def gap_view(gap: Gap) -> GapView:
+    """A gap in words. Its size in ids is known where the venue numbers its trades."""
+    words, tone = _GAP_STATES[gap.state]
+    ids = gap.to_id - gap.from_id + 1 if gap.from_id is not None and gap.to_id is not None else None
+    return GapView(
+        symbol=gap.symbol,
+        when=fmt.date_time(gap.from_ms),
+        length=fmt.duration(max(0, gap.to_ms - gap.from_ms)),
+        reason=_REASONS.get(gap.reason.value, gap.reason.value),
+        state=words,
+        tone=tone,
+        refilled=f"{gap.refilled:,} of {ids:,} trades" if ids is not None else f"{gap.refilled:,} trades",
+        from_ms=gap.from_ms,
+        to_ms=gap.to_ms,
+    )
+
+
+def gaps_of(watch: Watch, symbol: str, limit: int = 12) -> GapsView:
+    """The gaps of one symbol since the start, newest first."""
+    mine = [gap for gap in watch.state.gaps.values() if gap.symbol == symbol]
+    return GapsView(tuple(gap_view(gap) for gap in sorted(mine, key=lambda gap: -gap.from_ms)[:limit]))
+
+
+def candles_of(watch: Watch, symbol: str, interval: str) -> CandlesView:
+    """The newest candles as a table: what the chart shows, for people who read numbers."""
+    decimals = watch.instruments[symbol].price_decimals
+    candles = list(watch.candles.recent(symbol, interval, _TABLE_ROWS))
+    current = watch.candles.current(symbol, interval)
+    if current is not None and (not candles or current.time_ms > candles[-1].time_ms):
+        candles.append(current)
+    return CandlesView(interval, tuple(_candle_view(candle, decimals) for candle in reversed(candles)))
+
+
+def _candle_view(candle: Candle, decimals: int) -> CandleView:
+    note = "gap" if candle.gap else "" if candle.closed else "open"
+    prices = (fmt.price(value, decimals) for value in (candle.open, candle.high, candle.low, candle.close))
+    first, high, low, last = prices
+    return CandleView(fmt.date_time(candle.time_ms)[:16], first, high, low, last, fmt.compact(candle.volume), note)
+
+
+def tick_of(watch: Watch, symbol: str) -> TickView:
+    """The open candle of each charted interval."""
+    found = {}
+    for _, interval, _ in RANGES.values():
+        candle = watch.candles.current(symbol, interval)
+        if candle is not None and fmt.known(candle.close) is not None:
+            prices = (candle.open, candle.high, candle.low, candle.close, candle.volume)
+            found[interval] = [candle.time_ms // 1000, *prices]
+    return TickView(orjson.dumps(found).decode())
+
+
+def ranges_of(path: str, chosen: str) -> tuple[RangeView, ...]:
+    """The range buttons."""
+    return tuple(
+        RangeView(key, label, interval, bars, f"{path}?range={key}", key == chosen)
+        for key, (label, interval, bars) in RANGES.items()
+    )
+
+
+def symbol_page(watch: Watch, symbol: str, *, chosen: str, path: str, now_ms: int, stream: str) -> SymbolPage:
+    """The whole page."""
+    chosen = chosen if chosen in RANGES else "1h"
+    ranges = ranges_of(path, chosen)
+    current = next(item for item in ranges if item.current)
+    return SymbolPage(
+        head=head_of(watch, symbol, now_ms),
+        metrics=metrics_of(watch, symbol),
+        prints=prints_of(watch, symbol),
+        whales=whales_of(watch, symbol, 10),
+        gaps=gaps_of(watch, symbol),
+        candles=candles_of(watch, symbol, current.interval),
+        tick=tick_of(watch, symbol),
+        ranges=ranges,
+        chart=current,
+        decimals=watch.instruments[symbol].price_decimals,
+        stream=stream,
+    )
