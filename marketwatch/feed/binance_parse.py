@@ -99,6 +99,8 @@ def parse_many(frames: Sequence[bytes], into: Gulp, *, received_ms: int, microse
     """
     loads, append, quotes, latest, last = orjson.loads, into.trades.append, into.quotes, into.latest_ms, None
     into.messages += len(frames)
+    if frames and max(map(len, frames)) > MAX_FRAME_BYTES:
+        frames = _readable(frames, into)
     for frame in frames:
         try:
             message = loads(frame)
@@ -124,6 +126,14 @@ def parse_many(frames: Sequence[bytes], into: Gulp, *, received_ms: int, microse
             into.reject(_reason(error))
     if last is not None and type(moment := last.get("E")) is int:
         into.event_ms = moment // 1000 if microseconds else moment
+
+
+def _readable(frames: Sequence[bytes], into: Gulp) -> list[bytes]:
+    """Without the frames that are too long to be worth their memory."""
+    readable = [frame for frame in frames if len(frame) <= MAX_FRAME_BYTES]
+    for _ in range(len(frames) - len(readable)):
+        into.reject("size")
+    return readable
 
 
 def _sort(message: Any, into: Gulp, received_ms: int, microseconds: bool) -> dict[str, Any] | None:

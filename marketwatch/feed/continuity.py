@@ -19,6 +19,8 @@ _RECENT_TOTAL = 20_000
 _DOUBTFUL_JUMP = 5_000_000
 _RESTART_AFTER_MS = 5_000
 _RESTART_PROOF = 3
+_PROLOGUE_IDS = 1_000
+_PROLOGUE_MS = 10_000
 
 
 @dataclass(slots=True, eq=False)
@@ -105,14 +107,15 @@ class Ledger:
         size = max(64, _RECENT_TOTAL // max(1, len(symbols)))
         self._recent: dict[str, deque[Trade]] = {symbol: deque(maxlen=size) for symbol in symbols}
         self._holes: dict[str, list[Hole]] = {}
-        self._reasons: dict[str, GapReason] = {}
+        self._reasons: dict[str, tuple[GapReason, int]] = {}
         self._changed: dict[int, Hole] = {}
         self._doubt: dict[str, Trade] = {}
         self._older: dict[str, list[Trade]] = {}
+        self._first: dict[str, Trade] = {}
         for symbol, (last_id, time_ms) in (resume or {}).items():
             if symbol in self._recent:
                 self._recent[symbol].append(Trade(symbol, last_id, 0.0, 0.0, time_ms, False, 0))
-                self._reasons[symbol] = GapReason.RESTART
+                self._reasons[symbol] = (GapReason.RESTART, last_id)
 
     def admit(self, trades: Iterable[Trade]) -> list[Trade]:
         """The trades that are new, in the order given. Newly opened and changed holes wait in `take_changed`."""
@@ -130,10 +133,11 @@ class Ledger:
         return admitted
 
     def mark(self, symbols: Iterable[str], reason: GapReason) -> None:
-        """The next jump of these symbols has this reason; forgotten at the first trade that follows on."""
+        """A jump right after the newest trade of these symbols has this reason; later ones are ID_JUMP again."""
         for symbol in symbols:
-            if self._reasons.get(symbol) is not GapReason.RESTART:
-                self._reasons[symbol] = reason
+            ring = self._recent.get(symbol)
+            if ring and self._reasons.get(symbol) != (GapReason.RESTART, ring[-1].trade_id):
+                self._reasons[symbol] = (reason, ring[-1].trade_id)
 
     def take_changed(self) -> list[Hole]:
         """Holes that opened or were filled further since the last call; one that opened and closed in between is left out."""
@@ -180,11 +184,12 @@ class Ledger:
     def _irregular(self, trade: Trade, ring: deque[Trade], admitted: list[Trade]) -> None:
         """Everything but the trade that follows on: the first one, a jump, a late one, a duplicate."""
         if not ring:
+            self._first[trade.symbol] = trade
             ring.append(trade)
             admitted.append(trade)
         elif trade.trade_id > ring[-1].trade_id:
             self._jump(trade, ring, admitted)
-        elif self._late(trade):
+        elif self._late(trade) or self._before_first(trade):
             admitted.append(trade)
         else:
             self._duplicate(trade, ring, admitted)
@@ -205,19 +210,35 @@ class Ledger:
             admitted.append(trade)
 
     def _open(self, trade: Trade, previous: Trade, ring: deque[Trade]) -> None:
-        symbol, low, high = trade.symbol, previous.trade_id + 1, trade.trade_id - 1
-        reason = self._reasons.pop(symbol, GapReason.ID_JUMP)
+        reason, after_id = self._reasons.pop(trade.symbol, (GapReason.ID_JUMP, 0))
+        reason = reason if after_id == previous.trade_id else GapReason.ID_JUMP
+        self._span(previous, trade, reason, tuple(t for t in _tail(ring) if t.trades))
+
+    def _span(self, before: Trade, after: Trade, reason: GapReason, tail: tuple[Trade, ...]) -> None:
+        """A hole over the ids between two trades, if there are any."""
+        low, high = before.trade_id + 1, after.trade_id - 1
         if low > high:
             return
         hole = Hole(
-            self.venue, symbol, self.space, reason, low, high, previous.time_ms, max(previous.time_ms, trade.time_ms),
-            [(low, high)], tuple(t for t in _tail(ring) if t.trades),
+            self.venue, after.symbol, self.space, reason, low, high, before.time_ms, max(before.time_ms, after.time_ms),
+            [(low, high)], tail,
         )  # fmt: skip
-        holes = self._holes.setdefault(symbol, [])
+        holes = self._holes.setdefault(after.symbol, [])
         holes.append(hole)
         self._changed[id(hole)] = hole
         if len(holes) > _MOST_HOLES:
             self.give_up(holes.pop(0))
+
+    def _before_first(self, trade: Trade) -> bool:
+        """A stream may begin in disorder: an id shortly before the first one moves the beginning back."""
+        first = self._first.get(trade.symbol)
+        if first is None or not 0 < first.trade_id - trade.trade_id <= _PROLOGUE_IDS:
+            return False
+        if abs(first.time_ms - trade.time_ms) > _PROLOGUE_MS:
+            return False
+        self._first[trade.symbol] = trade
+        self._span(trade, first, GapReason.ID_JUMP, ())
+        return True
 
     def _late(self, trade: Trade) -> bool:
         number = trade.trade_id
@@ -244,6 +265,7 @@ class Ledger:
             self.duplicates -= len(older)
             ring.clear()
             ring.extend(older)
+            self._first.pop(symbol, None)
             admitted.extend(self._older.pop(symbol))
             self.restarted.append(symbol)
 
