@@ -41,6 +41,7 @@ from .continuity import Hole, Ledger
 from .endpoints import BINANCE_REST, BINANCE_STREAMS, BINANCE_US_REST, BINANCE_US_STREAMS, Endpoints
 from .reconnect import Attempts
 from .refill import Refill
+from .tap import Tap
 from .watchdog import Watchdog
 
 BEAT_S = 0.1
@@ -75,6 +76,7 @@ class BinanceFeed:
             raise FeedError(f"{venue!r} is not a venue of this feed; it must be one of {', '.join(_VENUES)}.")
         streams, rest = _VENUES[venue]
         self.publish: Publish = publish or _nowhere
+        self.tap: Tap | None = None
         self.resume: Mapping[str, tuple[int, int]] = resume or {}
         self._venue = venue
         self._settings = settings
@@ -198,6 +200,8 @@ class BinanceFeed:
     def on_frames(self, line: Line, link: Link, frames: list[bytes]) -> None:
         """Read one gulp and hand it on. Synchronous from the first byte to the last subscriber."""
         now_ms, now = self._clock.now_ms(), self._clock.monotonic()
+        if self.tap is not None:
+            self.tap(now_ms, frames)
         venue_ms = self.offset.venue_ms(now)
         gulp = Gulp(latest_ms=LAST_MS if venue_ms is None else max(venue_ms, self._newest_ms) + AHEAD_MS)
         parse_many(frames, gulp, received_ms=now_ms, microseconds=self._microseconds)

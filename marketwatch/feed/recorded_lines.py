@@ -39,7 +39,7 @@ class Recording:
 
     path: Path
     lines: int = 0
-    bytes: int = 0
+    size: int = 0
     headers: int = 0
     malformed: dict[str, int] = field(default_factory=dict)
     damage: str = ""
@@ -49,10 +49,10 @@ class Recording:
 
         Raises FeedError when the file cannot be opened.
         """
-        self.lines = self.bytes = self.headers = 0
+        self.lines = self.size = self.headers = 0
         self.malformed, self.damage = {}, ""
         with self._open() as stream:
-            while (most_lines is None or self.lines < most_lines) and (most_bytes is None or self.bytes < most_bytes):
+            while (most_lines is None or self.lines < most_lines) and (most_bytes is None or self.size < most_bytes):
                 try:
                     text = stream.readline(MAX_LINE_BYTES + 1)
                 except _DAMAGE as error:
@@ -63,7 +63,7 @@ class Recording:
                 if not text:
                     return
                 self.lines += 1
-                self.bytes += len(text)
+                self.size += len(text)
                 if len(text) > MAX_LINE_BYTES:
                     self._count("size")
                     self._skip_rest(stream)
@@ -135,14 +135,14 @@ def stamp_ns(whole: bytes, fraction: bytes = b"") -> int:
     """Nanoseconds of an epoch whose unit shows in its length: 9 to 11 digits are seconds, to 14 ms, to 17 us, above that ns."""
     digits = len(whole)
     scale = 9 if digits <= 11 else 6 if digits <= 14 else 3 if digits <= 17 else 0
-    return int(whole) * 10**scale + int((fraction + b"0" * scale)[:scale] or b"0")
+    return int(whole) * int(10**scale) + int((fraction + b"0" * scale)[:scale] or b"0")
 
 
 class _Owning(io.BufferedReader):
     """A buffered reader that closes the file below the decompressor as well."""
 
     def __init__(self, raw: gzip.GzipFile | zstandard.ZstdDecompressionReader, file: IO[bytes]) -> None:
-        super().__init__(raw, 1 << 18)  # type: ignore[arg-type]
+        super().__init__(raw, 1 << 18)
         self._file = file
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ step of 100 ms of event time is one gulp with one batch of each kind, however la
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from ..bus import Publish
@@ -32,19 +31,18 @@ from .binance_parse import Gulp, parse_many
 from .market_history import HOUR, MINUTE, Bars, merged
 from .market_listings import listings
 from .market_model import STEP_MS, Market
+from .tap import Tap
 
 _PRELUDE_MS = MINUTE
 _LONGEST_LAG_MS = 5 * MINUTE
 _STEPS_PER_TURN = 20
 _INTERVALS = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR, "4h": 4 * HOUR, "1d": 24 * HOUR}
 
-Tap = Callable[[int, bytes], None]
-
 
 class SimulatedFeed:
     """The demo market as a `Feed`. It begins one to two minutes before now, so that the first page already shows a market.
 
-    `tap(receipt_ns, frame)` is called with every raw frame, for recording.
+    `tap` hears every raw frame, for recording.
     """
 
     venue = "demo"
@@ -55,7 +53,7 @@ class SimulatedFeed:
         self._settings = settings
         self._clock = clock
         self._seed = seed
-        self._tap = tap
+        self.tap = tap
         self._listings = listings(settings.symbols)
         self._market: Market | None = None
         self._messages = self._trades = 0
@@ -117,9 +115,8 @@ class SimulatedFeed:
         """One step of event time: frames, parsed and published as one gulp."""
         frames = market.step()
         now_ms = self._clock.now_ms()
-        if self._tap is not None:
-            for frame in frames:
-                self._tap(now_ms * 1_000_000, frame)
+        if self.tap is not None:
+            self.tap(now_ms, frames)
         gulp = Gulp()
         parse_many(frames, gulp, received_ms=market.time_ms)
         self._publish_gulp(gulp, now_ms)
