@@ -22,7 +22,7 @@ from .errors import FeedError, StoreError
 from .feed.choose import open_feed, probe_live
 from .model.market import Source
 from .model.system import Level, Notice
-from .ports import Feed, MarketStore
+from .ports import DurableStore, Feed, Resumable
 from .session import Session
 from .store import open_store
 from .store.switch import SwitchStore
@@ -144,6 +144,8 @@ class Application:
         instruments = await feed.instruments()
         store = self._store_for(feed)
         await store.open()
+        if isinstance(feed, Resumable):
+            feed.resume = await store.last_trades(now_ms=self.clock.now_ms())
         session = Session(
             feed=feed,
             instruments=instruments,
@@ -158,12 +160,13 @@ class Application:
         log.info("market_open", venue=feed.venue, source=feed.source.value, symbols=len(instruments))
         return session
 
-    def _store_for(self, feed: Feed) -> MarketStore:
+    def _store_for(self, feed: Feed) -> DurableStore:
         """The user's database for what is real; a throw-away one for the demo market unless the settings keep it."""
         if feed.source is Source.DEMO and not self.settings.store_demo:
             folder = Path(tempfile.mkdtemp(prefix="marketwatch-demo-"))
-            return open_store(replace(self.settings, database_url=f"sqlite:///{folder / 'demo.db'}"), throw_away=True)
-        return open_store(self.settings)
+            throw_away = replace(self.settings, database_url=f"sqlite:///{folder / 'demo.db'}")
+            return open_store(throw_away, clock=self.clock, throw_away=True)
+        return open_store(self.settings, clock=self.clock)
 
     def _on_handler_error(self, name: str, error: BaseException) -> None:
         """A subscriber failed: counted each time, logged once for each kind of failure."""

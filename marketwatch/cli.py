@@ -121,12 +121,7 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
-    listener = _listen(settings)
-    url = _url(listener)
-    print(f"marketwatch {__version__} listens on {url} (feed: {settings.feed}). Ctrl-C ends it.", flush=True)
-    if not arguments.no_browser:
-        _open_browser(url)
-    return _with_loop(_serve(settings, listener))
+    return _with_loop(_serve(settings, _listen(settings), browser=not arguments.no_browser))
 
 
 def _demo(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -158,10 +153,14 @@ def _open_browser(url: str) -> None:
     webbrowser.open(url)
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> int:
+async def _serve(settings: Settings, listener: socket.socket, *, browser: bool) -> int:
     stop = asyncio.Event()
     _on_signals(stop)
     async with StartingServer(listener):
+        url = _url(listener)
+        print(f"marketwatch {__version__} listens on {url} (feed: {settings.feed}). Ctrl-C ends it.", flush=True)
+        if browser:
+            _open_browser(url)
         telemetry = await asyncio.to_thread(importlib.import_module, "marketwatch.telemetry")
         telemetry.configure_logging(settings.log_level, json=settings.environment == "production")
         app = await asyncio.to_thread(importlib.import_module, "marketwatch.app")

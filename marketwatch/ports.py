@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from .bus import Publish
 from .model.market import Candle, Gap, Instrument, Samples, Source, Trade, Whale
@@ -39,6 +39,13 @@ class Feed(Protocol):
         """Closed candles of the venue with open times in [from_ms, to_ms), oldest first; empty where it has none."""
 
     async def run(self) -> None: ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A feed that can tell, and refill, what it missed since an earlier run: `resume` gives (last id, time_ms) per symbol."""
+
+    resume: Mapping[str, tuple[int, int]]
 
 
 @dataclass(slots=True)
@@ -201,9 +208,3 @@ class DurableStore(MarketStore, Protocol):
 
     async def restore(self, file: Path, *, force: bool = False, progress: Callable[[int], None] | None = None) -> int:
         """A backup of either kind of database, all or nothing; into one that holds data only with `force`."""
-
-
-__all__: Sequence[str] = (
-    "DurableStore", "Feed", "MarketStore", "SampleColumns", "StoreProfile", "StoreStats", "StoredTrade", "TradeAggregate",
-    "WriteBatch",
-)  # fmt: skip

@@ -41,7 +41,9 @@ class Session:
         self._window = IngestWindow.parse(settings.ingest_window)
         self.watch = Watch(settings=settings, source=feed.source, venue=feed.venue, instruments=instruments, on_error=on_error)
         feed.publish = self.watch.bus.publish
-        self.writer = StoreWriter(store=store, clock=clock, settings=settings, publish=self.watch.bus.publish)
+        self.writer = StoreWriter(
+            store=store, clock=clock, settings=settings, publish=self.watch.bus.publish, instruments=instruments
+        )
         self.writer.subscribe(self.watch.bus)
         self._ended = asyncio.Event()
         self._names = (f"feed:{feed.venue}:{id(self):x}", f"writer:{feed.venue}:{id(self):x}")
