@@ -1,7 +1,7 @@
 """From the command to the first page, and the memory of an idle process a few seconds later.
 
-Ours is the whole program on the demo market with a throw-away store. Peers answer one line of text and do nothing else: FastAPI
-behind uvicorn, and a Streamlit page.
+Ours is the whole program on the demo market with a throw-away store, in an environment of `requirements.lock` alone. Peers
+answer one line of text and do nothing else: FastAPI behind uvicorn, and a Streamlit page.
 """
 
 from __future__ import annotations
@@ -96,6 +96,15 @@ def _rss_mb(pid: int) -> float:
     return float("nan")
 
 
+def _runtime(report: Report) -> str:
+    """An interpreter with what the program needs and nothing more; our own where that cannot be installed."""
+    try:
+        return str(Peer("runtime", "--require-hashes", "-r", str(ROOT / "requirements.lock")).python)
+    except PeerMissing as error:
+        report.note(f"measured in the environment of the tests: {error}")
+        return sys.executable
+
+
 class Contest:
     """Boots of every rival; `page_s` is the figure that the turns compare, the others are kept."""
 
@@ -104,11 +113,11 @@ class Contest:
         self._rest_s = rest_s
         self.boots: dict[str, list[Boot]] = {}
 
-    def ours(self, name: str, *options: str) -> float:
+    def ours(self, name: str, python: str, *options: str) -> float:
         """The program itself, with a data folder of its own."""
         port = free_port()
         env = {"PYTHONPATH": str(ROOT), "MARKETWATCH_DATA_DIR": str(self._folder / "data"), "PORT": str(port)}
-        return self._keep(name, [sys.executable, "-m", "marketwatch", "run", "--no-browser", *options], port, env)
+        return self._keep(name, [python, "-m", "marketwatch", "run", "--no-browser", *options], port, env)
 
     def fastapi(self, name: str, peer: Peer) -> float:
         """One route behind uvicorn."""
@@ -138,7 +147,7 @@ class Contest:
 def measure(report: Report, arguments: argparse.Namespace, folder: Path) -> None:
     """All rivals in turns."""
     contest = Contest(folder, rest_s=2.0 if arguments.quick else 10.0)
-    rivals = {"marketwatch, demo": partial(contest.ours, "marketwatch, demo", "--feed", "demo")}
+    rivals = {"marketwatch, demo": partial(contest.ours, "marketwatch, demo", _runtime(report), "--feed", "demo")}
     for name, packages, start in (
         ("FastAPI + uvicorn, hello", ("fastapi", "uvicorn"), contest.fastapi),
         ("Streamlit, hello", ("streamlit",), contest.streamlit),
@@ -151,6 +160,8 @@ def measure(report: Report, arguments: argparse.Namespace, folder: Path) -> None
             report.note(str(error))
     figures = interleave(rivals, arguments.runs)
     report.add(figures, unit="s", what="first page", base="marketwatch, demo")
+    if any(name.startswith("Streamlit") for name in rivals):
+        report.note("Streamlit's first answer is an empty shell; its text follows over a WebSocket, which is not counted")
     report.add({name: contest.figure(name, "answer_s") for name in rivals}, unit="s", what="the port answers")
     report.add({name: contest.figure(name, "rss_mb") for name in rivals}, unit="MB", what="resident memory")
 
