@@ -56,7 +56,7 @@ def test_report_names_machine_median_spread_and_ratio(capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize(("aggregate", "number"), [(True, "a"), (False, "t")])
 def test_venue_server_counts_ids_per_symbol_from_one(aggregate: bool, number: str) -> None:
-    trades = [venue_server.Print(symbol, "10.5", "2.0", True) for symbol in ("BTCUSDT", "ETHUSDT", "BTCUSDT")]
+    trades = [venue_server.Print(symbol, "61837.63000000", "0.02000000", True) for symbol in ("BTCUSDT", "ETHUSDT", "BTCUSDT")]
     stream = venue_server.Stream(trades, aggregate=aggregate)
     frames = [stream.next(1000 + step) for step in range(4)]
     found = []
