@@ -34,7 +34,6 @@ from .web.server import build_app
 log = get_logger(__name__)
 
 _PROBE_S = 5.0
-_PROBE_AGAIN_S = 30.0
 _RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 _SHUTDOWN_S = 5.0
 
@@ -123,7 +122,7 @@ class Application:
 
     async def _wait_for_live(self) -> Feed:
         while True:
-            await self.clock.sleep(_PROBE_AGAIN_S)
+            await self.clock.sleep(self.settings.probe_s)
             feed = await self._probe()
             if feed is not None:
                 return feed

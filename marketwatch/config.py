@@ -174,6 +174,7 @@ FIELDS: tuple[Setting, ...] = (
     Setting("max_store_mb", _M + "MAX_STORE_MB", "2000", _number(10, 10_000_000), "The oldest samples are deleted above this size"),
     Setting("ingest_window", _M + "INGEST_WINDOW", "", _hours, "Read the feed only in these hours, e.g. `08:00-09:00` UTC; empty: always"),
     Setting("stale_s", _M + "STALE_S", "10", _number(1, 3600), "A feed without data for this long is stale"),
+    Setting("probe_s", _M + "PROBE_S", "30", _number(0.1, 86_400), "How often `auto` looks for a live market while it plays the demo market"),
     Setting("backfill", _M + "BACKFILL", "on", _switch, "Fetch candles of the last 30 days at the start"),
     Setting("demo_seed", _M + "DEMO_SEED", "7", _whole(0, 2**31), "Seed of the demo market: the same seed gives the same market"),
     Setting("allowed_hosts", _M + "ALLOWED_HOSTS", "", _texts, "Further host names under which the pages may be asked for"),
@@ -221,6 +222,7 @@ class Settings:
     max_store_mb: float
     ingest_window: str
     stale_s: float
+    probe_s: float
     backfill: bool
     demo_seed: int
     allowed_hosts: tuple[str, ...]

@@ -10,7 +10,7 @@ from .clock import Clock
 from .config import Settings
 from .ingest import IngestWindow
 from .model.market import Instrument
-from .model.system import FeedState, FeedStatus, Level, Notice
+from .model.system import FeedState, FeedStatus, Level, Notice, WriterStatus
 from .ports import Feed, MarketStore
 from .store.writer import StoreWriter
 from .tasks import Tasks
@@ -46,26 +46,48 @@ class Session:
         )
         self.writer.subscribe(self.watch.bus)
         self._ended = asyncio.Event()
-        self._names = (f"feed:{feed.venue}:{id(self):x}", f"writer:{feed.venue}:{id(self):x}")
+        name = f"{feed.venue}:{id(self):x}"
+        self._feed_task, self._writer_task, self._report_task = f"feed:{name}", f"writer:{name}", f"report:{name}"
 
     async def __aenter__(self) -> Self:
-        feed_task, writer_task = self._names
         endless = self.feed.source.value in ("live", "demo")
-        self._tasks.start(writer_task, self.writer.run())
-        self._tasks.start(feed_task, self._feed(), critical=endless)
+        self._tasks.start(self._writer_task, self.writer.run())
+        self._tasks.start(self._report_task, self._report())
+        self._tasks.start(self._feed_task, self._feed(), critical=endless)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._tasks.stop(self._names[0])
+        await self._tasks.stop(self._feed_task)
         try:
             await self.writer.aclose()
         finally:
-            await self._tasks.stop(self._names[1])
+            await self._tasks.stop(self._writer_task, self._report_task)
             await self.store.close()
 
     async def feed_ended(self) -> None:
         """Wait until the feed ran out (a recording) or died."""
         await self._ended.wait()
+
+    async def _report(self) -> None:
+        """Put the writer's state on the bus, where pages, probes and rules find it."""
+        writer = self.writer
+        while True:
+            self.watch.bus.publish(
+                WriterStatus(
+                    depth=writer.depth,
+                    spool_bytes=writer.spool_bytes,
+                    rows_written=writer.rows_written,
+                    dropped=writer.dropped,
+                    spilled=writer.spilled,
+                    rejected=writer.rejected,
+                    ignored=writer.ignored,
+                    last_write_ms=writer.last_write_ms,
+                    last_write_s=writer.last_write_s,
+                    last_error=writer.last_error,
+                    away_since_ms=writer.away_since_ms,
+                )
+            )
+            await self._clock.sleep(1.0)
 
     async def _feed(self) -> None:
         try:
@@ -82,7 +104,7 @@ class Session:
             await self._run_until_closed(self._window)
 
     async def _run_until_closed(self, window: IngestWindow) -> None:
-        name = f"{self._names[0]}:window"
+        name = f"{self._feed_task}:window"
         self._tasks.start(name, self.feed.run())
         try:
             await self._clock.sleep(window.closes_in_ms(self._clock.now_ms()) / 1000)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .model.market import Gap, GapState, Instrument, Quotes, Staleness, Tickers, Trades, Whale, Whales
 from .model.metrics import MetricTable
-from .model.system import FeedStatus, Notice
+from .model.system import FeedStatus, Notice, WriterStatus
 
 _RECENT_GAPS = 500
 _RECENT_WHALES = 500
@@ -54,6 +54,7 @@ class LiveState:
         self.gaps: dict[str, Gap] = {}
         self.whales: deque[Whale] = deque(maxlen=_RECENT_WHALES)
         self.table: MetricTable | None = None
+        self.writer: WriterStatus | None = None
         self.last_received_ms: int | None = None
         self.unknown_symbols: dict[str, int] = {}
 
@@ -107,6 +108,9 @@ class LiveState:
 
     def on_whales(self, batch: Whales) -> None:
         self.whales.extend(batch.whales)
+
+    def on_writer_status(self, status: WriterStatus) -> None:
+        self.writer = status
 
     def on_metrics(self, table: MetricTable) -> None:
         self.table = table

@@ -30,7 +30,7 @@ from .model.market import (
     Whales,
 )
 from .model.metrics import MetricTable
-from .model.system import FeedStatus, Notice
+from .model.system import FeedStatus, Notice, WriterStatus
 from .state import LiveState
 
 
@@ -75,6 +75,7 @@ class Watch:
         on(FeedStatus, state.on_feed_status, name="state")
         on(Notice, state.on_notice, name="state")
         on(Whales, state.on_whales, name="state")
+        on(WriterStatus, state.on_writer_status, name="state")
         on(MetricTable, state.on_metrics, name="state")
         on(Trades, self.tape.on_trades, name="tape")
         on(Trades, self.whales.on_trades, name="whales")

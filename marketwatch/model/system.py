@@ -62,3 +62,23 @@ class Notice(NamedTuple):
     message: str
     time_ms: int
     over: bool = False
+
+
+class WriterStatus(NamedTuple):
+    """The state of the store's writer, published once a second. Counts are of facts (rows to be), since the start.
+
+    `depth`: waiting in memory. `spool_bytes`: waiting on disk. `dropped`: lost for want of room. `rejected`: never taken by the
+    database. `ignored`: another process writes them. `away_since_ms`: the database does not answer since then.
+    """
+
+    depth: int
+    spool_bytes: int
+    rows_written: int
+    dropped: int
+    spilled: int
+    rejected: int
+    ignored: int
+    last_write_ms: int | None
+    last_write_s: float | None
+    last_error: str | None
+    away_since_ms: int | None
