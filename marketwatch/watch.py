@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from .bus import Bus, ErrorHook
 from .config import Settings
@@ -91,6 +92,20 @@ class Watch:
         on(VenueCandles, self.engine.on_venue_candles, name="engine")
 
 
+class WriterFacts(Protocol):
+    """What the writer of a watch's facts tells of itself: batches that wait, items given up, kept on disk, written."""
+
+    dropped: int
+    spilled: int
+    rows_written: int
+    last_error: str | None
+    last_write_ms: int | None
+    last_write_s: float | None
+
+    @property
+    def depth(self) -> int: ...
+
+
 @dataclass(slots=True)
 class WatchSlot:
     """Where readers find the watch of the moment: `auto` puts another one here when a live venue answers.
@@ -101,7 +116,9 @@ class WatchSlot:
     current: Watch | None = None
     generation: int = 0
     waiting: str = "Connecting to the market."
+    writer: WriterFacts | None = None
 
-    def put(self, watch: Watch) -> None:
+    def put(self, watch: Watch, writer: WriterFacts | None = None) -> None:
         self.current = watch
+        self.writer = writer
         self.generation += 1
