@@ -140,6 +140,8 @@ def _sort(message: Any, into: Gulp, received_ms: int, microseconds: bool) -> dic
     """Put what is not a plain sound trade in its place; answers the last event that carries a time, if any."""
     stream, data = _unwrap(message)
     dated = None
+    if isinstance(data, list) and not all(isinstance(item, dict) for item in data):
+        raise _Bad("shape")
     for item in data if isinstance(data, list) else (data,):
         try:
             fact = _read(stream, item, received_ms, microseconds)

@@ -15,7 +15,7 @@ from ..bus import Publish
 from ..clock import Clock
 from ..errors import FeedError, RateLimited
 from ..model.market import Trade, Trades
-from .binance_rest import LIMIT, BinanceRest
+from .binance_rest import BinanceRest
 from .continuity import Hole, Ledger
 
 MOST_IDS = 20_000
@@ -103,21 +103,16 @@ class Refill:
 
     async def _fetch(self, hole: Hole) -> bool:
         """Ask page by page; answers whether the pages reached the end of the hole."""
-        if hole.space == "aggtrade":
-            rows = await self._rest.agg_trades(hole.symbol, from_id=hole.missing[0][0])
-        else:
-            rows = await self._first_page(hole)
+        agg = hole.space == "aggtrade"
+        rows = await (self._rest.agg_trades(hole.symbol, from_id=hole.missing[0][0]) if agg else self._first_page(hole))
         for _ in range(MOST_PAGES):
             self._apply(hole, rows)
             if not rows:
                 return False
-            last_row = rows[-1][1]
-            reached = last_row.trade_id if hole.space == "aggtrade" else rows[-1][0] + last_row.trades - 1
-            if not hole.missing or reached >= hole.to_id:
+            first_id, last = rows[-1]
+            if not hole.missing or (last.trade_id if agg else first_id + last.trades - 1) >= hole.to_id:
                 return True
-            if len(rows) < LIMIT:
-                return False
-            rows = await self._rest.agg_trades(hole.symbol, from_id=last_row.trade_id + 1)
+            rows = await self._rest.agg_trades(hole.symbol, from_id=last.trade_id + 1)
         return False
 
     async def _first_page(self, hole: Hole) -> list[tuple[int, Trade]]:
