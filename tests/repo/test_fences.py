@@ -23,7 +23,7 @@ IMPORT_FENCES = {
 BANNED = {"pandas", "pydantic", "sqlalchemy", "aiosqlite", "apscheduler", "typer", "requests"}
 CALL_FENCES = {
     r"os\.(environ(\..*)?|getenv|putenv)": r"marketwatch\.config",
-    r"time\.(time|time_ns|localtime|gmtime|ctime)": r"marketwatch\.clock",
+    r"time\.(time|time_ns|ctime)": r"marketwatch\.clock",
     r"(datetime\.(datetime\.)?(now|utcnow|today)|(datetime\.)?date\.today)": r"marketwatch\.clock",
     r"time\.sleep": r"nowhere",
     r"asyncio\.get_event_loop": r"nowhere",
