@@ -36,7 +36,8 @@ class FakeBinance:
 
     The venue lives on `clock` plus `clock_offset_ms`; a test gives the same clock to the feed, so that a speed of 20 plays a
     minute in three seconds for both. `flat_out` ignores the speed: the tape goes as fast as the clients read, and the clock
-    leaps along with it. Time stands in front of the tape until `play()`.
+    leaps along with it. Time stands in front of the tape until `play()`. `down` resets every request; `withheld` holds ids that
+    aggTrades never tells.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class FakeBinance:
         self.scripts: list[Script] = []
         self.port = port
         self.down = False
+        self.withheld: set[int] = set()
         self._wanted: dict[str, list[Connection]] = {}
         self._numbers = 0
         self.market = Market(
@@ -141,8 +143,13 @@ class FakeBinance:
 
     async def wait_played(self, within_s: float = 60.0) -> None:
         """Return when the tape has ended and every client's socket has taken what was sent. Real seconds."""
-        await until(lambda: self.market.done, within_s, "the end of the tape")
+        await until(self._ended, within_s, "the end of the tape")
         await until(lambda: not any(c.waiting_bytes for c in self.connections if c.mode == "normal"), within_s, "empty sockets")
+
+    def _ended(self) -> bool:
+        if self._player is not None and self._player.done():
+            self._player.result()
+        return self.market.done
 
     # Faults
 

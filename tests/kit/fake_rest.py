@@ -83,9 +83,7 @@ class Rest:
         cut = script is not None and script.cut
         status = 0 if cut else response.status
         venue.journal.calls.append(Call(venue.now_ms(), request.path, dict(request.query), status, weight))
-        if cut:
-            await _send_half(request, response)
-        return response
+        return await _send_half(request, response) if cut else response
 
     def _handle(self, request: web.Request) -> web.Response:
         handler = self._handlers.get(request.path)
@@ -188,7 +186,8 @@ class Rest:
         limit = min(_whole(query, "limit") or 500, 1000)
         ledger = self._ledger(_required(query, "symbol"))
         orders = ledger.orders(from_id=from_id, from_ms=from_ms, to_ms=to_ms, limit=limit)
-        return _json([order.row() for order in orders])
+        withheld = self._venue.withheld
+        return _json([order.row() for order in orders if withheld.isdisjoint(range(order.first_id, order.last_id + 1))])
 
     def _ticker(self, request: web.Request) -> web.Response:
         symbols = self._chosen(request.query)
@@ -215,9 +214,8 @@ def _scripted(script: Script) -> web.Response:
     return web.Response(status=status, body=body, content_type="application/json", headers=script.headers)
 
 
-async def _send_half(request: web.Request, response: web.StreamResponse) -> None:
+async def _send_half(request: web.Request, response: web.Response) -> web.StreamResponse:
     """A body that ends too early: the head promises all of it."""
-    assert isinstance(response, web.Response)
     body = response.body
     assert isinstance(body, bytes)
     half = web.StreamResponse(status=response.status, headers={"Content-Type": "application/json"})
@@ -226,6 +224,7 @@ async def _send_half(request: web.Request, response: web.StreamResponse) -> None
     await half.write(body[: len(body) // 2])
     if request.transport is not None:
         request.transport.close()
+    return half
 
 
 def _json(body: Any, status: int = 200) -> web.Response:

@@ -42,7 +42,8 @@ class SkewedClock:
 
 
 class Rig:
-    """`async with Rig(tape) as rig`: venue up, feed running, all trade streams subscribed; `rig.venue.play()` begins.
+    """`async with Rig(tape) as rig`: venue up, feed running, all trade streams subscribed; `rig.venue.play()` begins. With
+    `expect_stream=False` entering stops before the feed runs; `before` are venues whose addresses stand first in the lists.
 
     Everything runs `speed` times faster than the wall; durations below are in the venue's seconds unless said otherwise.
     Settings may be given by field name; the addresses are filled in. `proxied` puts `rig.proxy` before the
@@ -57,6 +58,8 @@ class Rig:
         venue: dict[str, Any] | None = None,
         feed: dict[str, Any] | None = None,
         proxied: bool = False,
+        before: tuple[FakeBinance, ...] = (),
+        expect_stream: bool = True,
         **settings: Any,
     ) -> None:
         self.clock = ScaledClock(start_ms=START_MS, speed=speed)
@@ -69,12 +72,17 @@ class Rig:
         self._settings = {"symbols": tape.symbols, "windows": ("5m",), "backfill": False, **settings}
         self._feed_arguments = feed or {}
         self._proxied = proxied
+        self._before = before
+        self._expect_stream = expect_stream
 
     async def __aenter__(self) -> Self:
         await self.venue.__aenter__()
         self.proxy = await FaultProxy(self.venue.port).__aenter__()
         stream = self.proxy.ws_url if self._proxied else self.venue.ws_url
-        addresses = {"binance_ws_url": (stream,), "binance_rest_url": (self.venue.rest_url,)}
+        addresses = {
+            "binance_ws_url": (*(other.ws_url for other in self._before), stream),
+            "binance_rest_url": (*(other.rest_url for other in self._before), self.venue.rest_url),
+        }
         self.settings = Settings.of(**{**addresses, **self._settings})
         self.feed = BinanceFeed(settings=self.settings, clock=self.feed_clock, **self._feed_arguments)
         try:
@@ -92,9 +100,14 @@ class Rig:
         self.watch.bus.subscribe(ClosedCandles, self._on_closed, name="rig")
         self.watch.bus.subscribe(MetricTable, self.tables.append, name="rig")
         self.feed.publish = self.watch.bus.publish
-        self.task = asyncio.create_task(self.feed.run(), name="feed")
-        await self.subscribed()
+        if self._expect_stream:
+            await self.start()
+            await self.subscribed()
         return self
+
+    async def start(self) -> None:
+        """Run the feed (done on entering, unless `expect_stream` is false)."""
+        self.task = asyncio.create_task(self.feed.run(), name="feed")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -129,7 +142,8 @@ class Rig:
         return [self.samples[time_ms] for time_ms in sorted(self.samples)]
 
     async def subscribed(self) -> None:
-        await self.venue.wait_subscribed(*(f"{symbol.lower()}@trade" for symbol in self.watch.symbols))
+        kind = "aggTrade" if self.settings.binance_stream == "aggtrade" else "trade"
+        await self.venue.wait_subscribed(*(f"{symbol.lower()}@{kind}" for symbol in self.watch.symbols))
 
     async def until_played(self, seconds: float, within_s: float = 30.0) -> None:
         """Wait until the tape has run for so many of its seconds (`within_s` real ones)."""

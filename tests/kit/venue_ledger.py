@@ -163,7 +163,7 @@ class Ledger:
         if minute is not None:
             return minute.row()
         before = [start for start in self.minutes if start < time_ms]
-        close = float(self.minutes[max(before)].close) if before else self.history(MINUTE_MS)[-1].close
+        close = float(self.minutes[max(before)].close) if before else self.reference
         return Row(time_ms, close, close, close, close, 0.0, 0.0, 0, 0.0, 0.0)
 
     def candles(self, interval_ms: int, now_ms: int) -> list[Row]:
@@ -217,6 +217,8 @@ def _minutes_before(born_ms: int, reference: float, seed: str, count: int) -> li
     """A seeded random walk of one-minute candles that ends at `reference` just before the minute of the birth."""
     random_ = np.random.default_rng(random.Random(seed).randrange(2**32))
     last = born_ms // MINUTE_MS * MINUTE_MS - MINUTE_MS
+    if count == 0:
+        return []
     steps = random_.normal(0.0, 6e-4, count)
     close = np.round(reference * np.exp(-np.concatenate((np.cumsum(steps[::-1])[::-1][1:], [0.0]))), 8)
     opening = np.concatenate(([close[0]], close[:-1]))
