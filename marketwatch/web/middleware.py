@@ -80,8 +80,13 @@ class Gate:
         except asyncio.CancelledError:
             raise
         except Exception as error:
+            if request.writer.output_size:
+                self._report(request, error)
+                raise ConnectionResetError("The answer broke off.") from error
             answer = self._failed(request, error)
-        self._telemetry.http.observe(_label(request, handler), answer.status, self._clock.monotonic() - started)
+        whole = isinstance(answer, Encoded | web.Response)
+        took = self._clock.monotonic() - started if whole else 0.0
+        self._telemetry.http.observe(_label(request, handler), answer.status, took)
         if not isinstance(answer, Encoded) and not answer.prepared:
             await _send(request, answer)
         return answer

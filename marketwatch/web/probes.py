@@ -22,6 +22,7 @@ from ..watch import Watch, WatchSlot
 from .keys import TELEMETRY
 from .snapshot import json_answer
 from .sse import Hub
+from .ws import PriceSockets
 
 routes = web.RouteTableDef()
 READINESS: web.AppKey[Readiness] = web.AppKey("readiness")
@@ -146,9 +147,10 @@ async def sample_loop_lag(clock: Clock, telemetry: Telemetry) -> None:
 class MarketCollector(Collector):
     """Reads the counters of the watch of the moment and of the hub when Prometheus asks."""
 
-    def __init__(self, *, slot: WatchSlot, hub: Hub, clock: Clock) -> None:
+    def __init__(self, *, slot: WatchSlot, hub: Hub, sockets: PriceSockets, clock: Clock) -> None:
         self._slot = slot
         self._hub = hub
+        self._sockets = sockets
         self._clock = clock
 
     def describe(self) -> Iterable[Metric]:
@@ -160,10 +162,25 @@ class MarketCollector(Collector):
         yield _gauge("sse_clients", "Open server-sent event streams", {(): {(): self._hub.clients}})
         yield _gauge("sse_slow_clients", "Streams whose buffer is full", {(): {(): self._hub.slow_clients}})
         yield _counter("sse_refused", "Streams refused because all places were taken", {(): {(): self._hub.refused}})
+        yield _gauge("websocket_clients", "Open price sockets", {(): {(): self._sockets.clients}})
+        yield from self._of_writer()
         watch = self._slot.current
         yield _gauge("watch_generation", "How many markets were opened", {(): {(): self._slot.generation}})
         if watch is not None:
             yield from self._of_watch(watch)
+
+    def _of_writer(self) -> Iterable[Metric]:
+        writer = self._slot.writer
+        if writer is None:
+            return
+        yield _gauge("store_queue_depth", "Facts that wait to be written", {(): {(): writer.depth}})
+        yield _counter("store_dropped", "Facts given up", {(): {(): writer.dropped}})
+        yield _counter("store_spilled", "Facts kept on disk while the database was away", {(): {(): writer.spilled}})
+        yield _counter("store_rows_written", "Rows committed", {(): {(): writer.rows_written}})
+        took = {(): writer.last_write_s} if writer.last_write_s is not None else {}
+        yield _gauge("store_last_write_seconds", "Duration of the newest commit", {(): took})
+        failed = {(): float(writer.last_error is not None)}
+        yield _gauge("store_failing", "1 while the newest write has failed", {(): failed})
 
     def _of_watch(self, watch: Watch) -> Iterable[Metric]:
         state, sampler = watch.state, watch.sampler

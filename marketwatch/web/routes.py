@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from . import assets, probes
+from . import assets, openapi, probes, ws
 from .api import ENDPOINTS
+from .api import stream as price_stream
 from .pages import overview, search, status, symbol, theme
 
 PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
@@ -25,5 +26,8 @@ def add_routes(app: web.Application) -> None:
     app.add_routes(probes.routes)
     for endpoint in ENDPOINTS:
         app.router.add_get(endpoint.path, endpoint.handler())
+    app.add_routes(openapi.routes)
+    app.router.add_get(price_stream.PATH, price_stream.stream)
+    app.router.add_get("/ws/prices", ws.prices, allow_head=False)
     for routes in PAGES:
         app.add_routes(routes)

@@ -16,15 +16,19 @@ from ..ports import MarketStore
 from ..telemetry import Telemetry
 from ..watch import WatchSlot
 from .api.desk import DESK, Desk
+from .api.stream import STREAM, TICKER, PriceStream
+from .api.ticker import PriceTicker
 from .assets import ASSETS, Assets
 from .headers import add_headers
 from .keys import CLOCK, HUB, RENDERER, SETTINGS, STORE, TELEMETRY, WATCH
 from .live import LIVE, Live
 from .middleware import MAX_BODY_BYTES, Gate, ProtocolNoise, middleware
+from .openapi import DOCUMENT, new_document
 from .probes import READINESS, HasDead, MarketCollector, Readiness, sample_loop_lag
 from .render import Renderer
 from .routes import add_routes
 from .sse import Hub
+from .ws import SOCKETS, PriceSockets
 
 _RESERVED_DESCRIPTORS = 200
 
@@ -67,7 +71,7 @@ def build_app(
     hub = hub or Hub(clock=clock, max_clients=_places(settings), on_cut=lambda why: telemetry.streams_cut.labels(why).inc())
     _fill(app, settings=settings, clock=clock, store=store, slot=slot, telemetry=telemetry, hub=hub)
     app[READINESS] = Readiness(slot=slot, store=store, settings=settings, clock=clock, telemetry=telemetry, tasks=tasks)
-    telemetry.registry.register(MarketCollector(slot=slot, hub=hub, clock=clock))
+    telemetry.registry.register(MarketCollector(slot=slot, hub=hub, sockets=app[SOCKETS], clock=clock))
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_close_streams)
     app.cleanup_ctx.append(_background(tasks))
@@ -88,7 +92,13 @@ def _fill(
     """Put what handlers reach into the application."""
     app[SETTINGS], app[CLOCK], app[STORE] = settings, clock, store
     app[WATCH], app[TELEMETRY], app[HUB] = slot, telemetry, hub
-    app[DESK] = Desk(settings=settings, clock=clock, store=store, slot=slot, hub=hub, telemetry=telemetry)
+    app[DESK] = desk = Desk(settings=settings, clock=clock, store=store, slot=slot, hub=hub, telemetry=telemetry)
+    app[TICKER] = ticker = PriceTicker(desk)
+    app[STREAM] = prices = PriceStream(desk)
+    app[SOCKETS] = sockets = PriceSockets(desk=desk, clock=clock, max_clients=hub.max_clients)
+    ticker.listen(prices.on_tick)
+    ticker.listen(sockets.on_tick)
+    app[DOCUMENT] = new_document()
     app[ASSETS] = assets = Assets()
     app[RENDERER] = renderer = Renderer(settings, clock, assets)
     app[LIVE] = Live(hub=hub, slot=slot, renderer=renderer, clock=clock, store=store)
@@ -101,6 +111,8 @@ def _background(tasks: Tasks | None) -> Any:
         work: dict[str, Coroutine[Any, Any, None]] = {
             "web:hub": app[HUB].run(app[CLOCK]),
             "web:live": app[LIVE].run(),
+            "web:prices": app[TICKER].run(app[CLOCK], app[SETTINGS].sample_ms / 1000),
+            "web:sockets": app[SOCKETS].run(),
             "web:lag": sample_loop_lag(app[CLOCK], app[TELEMETRY]),
         }
         if tasks is not None:
@@ -121,7 +133,9 @@ def _background(tasks: Tasks | None) -> Any:
 
 
 async def _close_streams(app: web.Application) -> None:
+    """Before the connections are waited for: a stream would never end by itself."""
     await app[HUB].aclose()
+    await app[SOCKETS].aclose()
 
 
 def _protocol_logger(telemetry: Telemetry) -> logging.Logger:

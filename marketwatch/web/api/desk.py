@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
+
 from aiohttp import web
 
 from ...clock import Clock
@@ -14,6 +19,8 @@ from ...telemetry import Telemetry
 from ...watch import Watch, WatchSlot
 from ..snapshot import Snapshot
 from ..sse import Hub
+
+K = TypeVar("K")
 
 
 class Desk:
@@ -30,6 +37,8 @@ class Desk:
         self.telemetry = telemetry
         self.snapshot = Snapshot(slot=slot, clock=clock)
         self._index: tuple[int, CoinIndex] | None = None
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._kept: dict[str, tuple[float, int, object]] = {}
         self._positions: tuple[int, dict[str, int]] | None = None
 
     @property
@@ -75,6 +84,16 @@ class Desk:
             return self.clock.now_ms()
         newest = max((status.last_data_ms or 0 for status in watch.state.feeds.values()), default=0)
         return newest or self.clock.now_ms()
+
+    async def kept(self, name: str, for_s: float, make: Callable[[], Awaitable[K]]) -> K:
+        """What `make` answered at most `for_s` ago under `name`; asked once even when many wait for it."""
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            now = self.clock.monotonic()
+            made_at, generation, value = self._kept.get(name, (-math.inf, -1, None))
+            if now - made_at >= for_s or generation != self.slot.generation:
+                value = await make()
+                self._kept[name] = (self.clock.monotonic(), self.slot.generation, value)
+        return cast("K", value)
 
     def feed_down(self) -> bool:
         """No feed of the watch delivers now."""

@@ -19,28 +19,26 @@ from ..snapshot import json_answer
 from .desk import DESK, Desk
 
 Q = TypeVar("Q", bound=msgspec.Struct)
-A = TypeVar("A")
 _HANDLER_S = 10.0
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint(Generic[Q, A]):
+class Endpoint(Generic[Q]):
     """`GET path`. The fields of `query` are its parameters: those named in the path, the others in the query string.
 
-    `answer` makes the data of the envelope, of the type `data`. `hot`: it depends on memory only, and the encoded answer may be
-    shared until the market moves.
+    `answer` makes the data of the envelope, of the type `data`, or is a coroutine function that does. `hot`: it depends on
+    memory only, and the encoded answer may be shared until the market moves.
     """
 
     path: str
     summary: str
     query: type[Q]
     data: Any
-    answer: Callable[[Desk, Q], A | Awaitable[A]]
+    answer: Callable[[Desk, Q], Any]
     tag: str
     hot: bool = False
     description: str = ""
-    stream: bool = False
 
     @property
     def name(self) -> str:
@@ -57,7 +55,7 @@ class Endpoint(Generic[Q, A]):
         return handle
 
 
-def _hot(endpoint: Endpoint[Q, A], parameters: Parameters[Q]) -> Handler:
+def _hot(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         desk = request.app[DESK]
         snapshot = desk.snapshot
@@ -72,7 +70,7 @@ def _hot(endpoint: Endpoint[Q, A], parameters: Parameters[Q]) -> Handler:
     return handle
 
 
-def _plain(endpoint: Endpoint[Q, A], parameters: Parameters[Q]) -> Handler:
+def _plain(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         desk = request.app[DESK]
         data = endpoint.answer(desk, parameters.parse(request))
@@ -128,14 +126,11 @@ class Parameters(Generic[Q]):
     def _convert(self, name: str, text: str, place: str) -> Any:
         field = self.fields[name]
         try:
-            if any(not character.isprintable() for character in text):
-                raise ValueError
-            value = _convert(text, field)
+            return _convert(text, field)
         except (msgspec.ValidationError, ValueError, OverflowError):
             shown = text if len(text) <= 100 else text[:97] + "..."
             sentence = f'The {place} "{name}" was "{shown}"; it must be {expected(field)}.'
             raise InvalidRequest(sentence, [{"parameter": name, "value": shown, "expected": expected(field)}]) from None
-        return value
 
 
 def _convert(text: str, field: msgspec.structs.FieldInfo) -> Any:

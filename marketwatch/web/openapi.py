@@ -1,0 +1,172 @@
+"""The OpenAPI 3.1 document, made from the endpoints and their structs, and the page that shows it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+import msgspec
+from aiohttp import hdrs, web
+
+from .. import __version__
+from .api import ENDPOINTS
+from .api import stream as price_stream
+from .api.endpoint import Endpoint, extra_of
+from .api.market import CoinsQuery
+from .assets import ASSETS
+from .envelope import Failure, Success
+from .snapshot import json_answer
+
+_REF = "#/components/schemas/{name}"
+_MEANINGS = {
+    400: "A parameter is unknown, missing or wrong",
+    404: "The coin is not watched",
+    429: "Too many requests; Retry-After says when to come again",
+    500: "An unexpected failure",
+    503: "No market is open yet, or the database does not answer",
+}
+_TEXT = """Live prices, metrics, candles and whales of the crypto market. Every answer is an envelope with `success`, `data`
+and `meta`; `meta.source` says whether the numbers are live, demo or recorded. Times are ISO 8601 UTC with milliseconds, what is
+not known is null. `/ws/prices?coins=` sends `price_update` messages over a WebSocket."""
+
+
+def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS) -> dict[str, Any]:
+    """The whole document as plain objects."""
+    chosen = list(endpoints)
+    answers = [Success[endpoint.data] for endpoint in chosen]  # type: ignore[name-defined]
+    schemas, components = msgspec.json.schema_components([*answers, Failure], ref_template=_REF)
+    paths = {endpoint.path: {"get": _operation(endpoint, schema)} for endpoint, schema in zip(chosen, schemas, strict=False)}
+    paths[price_stream.PATH] = {"get": _stream_operation()}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "marketwatch", "version": __version__, "description": _TEXT, "license": {"name": "MIT"}},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in dict.fromkeys(endpoint.tag for endpoint in chosen)],
+        "paths": dict(sorted(paths.items())),
+        "components": {"schemas": dict(sorted(components.items()))},
+    }
+
+
+def _operation(endpoint: Endpoint[Any], schema: dict[str, Any]) -> dict[str, Any]:
+    parameters = list(parameters_of(endpoint.query, endpoint.path))
+    named = any(parameter["name"].startswith("coin") for parameter in parameters)
+    statuses = [400, *([404] if named else []), 429, 500, 503]
+    return {
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        **({"description": endpoint.description} if endpoint.description else {}),
+        "tags": [endpoint.tag],
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "Good", "content": {"application/json": {"schema": schema}}},
+            **{str(status): _failure(status) for status in statuses},
+        },
+    }
+
+
+def _stream_operation() -> dict[str, Any]:
+    text = "Server-sent events. Each holds the prices that changed as `{data: [price], meta}`; the first holds all of them."
+    return {
+        "operationId": "market_stream",
+        "summary": "Changed prices as they happen",
+        "description": text,
+        "tags": ["market"],
+        "parameters": list(parameters_of(CoinsQuery, price_stream.PATH)),
+        "responses": {
+            "200": {"description": text, "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+            **{str(status): _failure(status) for status in (400, 404, 429, 500, 503)},
+        },
+    }
+
+
+def _failure(status: int) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": _REF.format(name="Failure")}}}
+    answer: dict[str, Any] = {"description": _MEANINGS[status], "content": content}
+    if status in (429, 503):
+        answer["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}}
+    return answer
+
+
+def parameters_of(query: type[msgspec.Struct], path: str) -> Iterator[dict[str, Any]]:
+    """The parameter objects of a struct."""
+    for field in msgspec.structs.fields(query):
+        name = field.encode_name
+        in_path = f"{{{name}}}" in path
+        schema = _schema(field)
+        parameter: dict[str, Any] = {"name": name, "in": "path" if in_path else "query", "required": field.required or in_path}
+        if schema.get("type") == "array":
+            parameter |= {"style": "form", "explode": False}
+        if "description" in schema:
+            parameter["description"] = schema.pop("description")
+        if not field.required and field.default not in (None, msgspec.NODEFAULT):
+            schema["default"] = field.default
+        yield {**parameter, "schema": schema}
+
+
+def _schema(field: msgspec.structs.FieldInfo) -> dict[str, Any]:
+    """The schema of a parameter's value; that it may be left out is not a null."""
+    kind = next((part for part in get_args(field.type) if getattr(part, "__metadata__", None)), field.type)
+    extra = extra_of(field)
+    schema: dict[str, Any] = dict(msgspec.json.schema(kind))
+    if "schema" in extra:
+        schema = {**({"description": schema["description"]} if "description" in schema else {}), **extra["schema"]}
+    if "example" in extra:
+        schema["examples"] = [extra["example"]]
+    return schema
+
+
+class _Encoded:
+    """The document as bytes, made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._made: tuple[bytes, str] | None = None
+
+    def get(self) -> tuple[bytes, str]:
+        """Bytes and entity tag."""
+        if self._made is None:
+            body = msgspec.json.encode(document())
+            self._made = (body, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+        return self._made
+
+
+routes = web.RouteTableDef()
+DOCUMENT: web.AppKey[_Encoded] = web.AppKey("openapi", _Encoded)
+
+
+def new_document() -> _Encoded:
+    """What belongs under `DOCUMENT`."""
+    return _Encoded()
+
+
+@routes.get("/api/openapi.json")
+async def openapi(request: web.Request) -> web.Response:
+    """The document; 304 for who has it."""
+    body, tag = request.app[DOCUMENT].get()
+    if tag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
+        return json_answer(b"", status=304, tag=tag)
+    return json_answer(body, tag=tag)
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>API · marketwatch</title>
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<link rel="icon" href="{icon}"><link rel="stylesheet" href="{css}">
+<script src="{bundle}" defer></script><script src="{init}" defer></script></head>
+<body><main>
+<noscript><p>This page needs JavaScript; the document is at <a href="/api/openapi.json">/api/openapi.json</a>.</p></noscript>
+<div id="swagger" data-url="/api/openapi.json"></div></main></body></html>
+"""
+
+
+@routes.get("/api/docs")
+async def docs(request: web.Request) -> web.Response:
+    """Swagger UI."""
+    url = request.app[ASSETS].url
+    text = _PAGE.format(
+        icon=url("icon.svg"),
+        css=url("vendor/swagger-ui-5.35.0.css"),
+        bundle=url("vendor/swagger-ui-5.35.0.min.js"),
+        init=url("vendor/swagger-init.js"),
+    )
+    return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-cache"})
