@@ -165,7 +165,10 @@ class CandleBook:
     # The venue's
 
     def on_venue_candles(self, batch: VenueCandles) -> None:
-        """History fills the memory; a closed live 1m candle is compared with ours or takes its place."""
+        """History fills the memory; a closed live 1m candle is compared with ours or takes its place, at the next step.
+
+        Not at once: trades of the same gulp may still wait to amend what is compared.
+        """
         if batch.history:
             self._fill(batch.candles)
             return
@@ -174,7 +177,6 @@ class CandleBook:
                 self._waiting[candle.symbol, candle.time_ms] = candle
         while len(self._waiting) > _MOST_WAITING:
             self._waiting.popitem(last=False)
-        self._compare()
 
     def _fill(self, candles: Sequence[Candle]) -> None:
         known = [one for one in candles if one.closed and one.interval in INTERVALS and one.symbol in self._index]
