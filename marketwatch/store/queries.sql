@@ -48,9 +48,6 @@ SELECT last_id, time FROM samples WHERE symbol_id = $1 AND time >= $2 AND last_i
 -- name: aggregates
 SELECT symbol, moving_average, trade_count, total_volume, updated_at FROM trade_aggregates ORDER BY symbol
 
--- name: oldest_sample
-SELECT time FROM samples WHERE symbol_id = $1 ORDER BY time LIMIT 1
-
 -- name: add_symbol
 INSERT INTO symbols (symbol) VALUES ($1) ON CONFLICT (symbol) DO NOTHING
 
@@ -104,3 +101,8 @@ ON CONFLICT (symbol, metric_window) DO UPDATE SET updated_at = excluded.updated_
   realized_vol = excluded.realized_vol, drawdown = excluded.drawdown, max_drawdown = excluded.max_drawdown,
   change = excluded.change, zscore = excluded.zscore, high = excluded.high, low = excluded.low, volume = excluded.volume,
   trade_rate = excluded.trade_rate, buy_ratio = excluded.buy_ratio, correlation = excluded.correlation, beta = excluded.beta
+
+-- name: sample_span
+SELECT min((SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id ORDER BY s.time LIMIT 1)),
+  max((SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id ORDER BY s.time DESC LIMIT 1))
+FROM symbols y

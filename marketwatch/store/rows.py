@@ -94,6 +94,11 @@ class SampleRows(NamedTuple):
     def __len__(self) -> int:
         return int(self.time.size)
 
+    def where(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> SampleRows:
+        """Some of the rows."""
+        columns: list[Any] = [column[chosen] for column in self[1:]]
+        return SampleRows(self.symbols, *columns)
+
 
 def sample_rows(steps: Sequence[Samples], last: Quoted | None) -> tuple[list[SampleRows], Quoted | None]:
     """The rows of `steps`, one block per run of equal symbols, each (symbol, time) once, the newest fact of it."""
@@ -140,16 +145,15 @@ def _block(run: Sequence[tuple[Samples, NDArray[np.intp]]]) -> SampleRows:
         last_id=column("last_id"),
         gap=column("gap"),
     )
-    return rows if all(step.revised is None for step, _ in run) else _newest(rows)
+    return rows if all(step.revised is None for step, _ in run) else newest_rows(rows)
 
 
-def _newest(rows: SampleRows) -> SampleRows:
+def newest_rows(rows: SampleRows) -> SampleRows:
     """The last row of each (symbol, time), in the order of time."""
     order = np.lexsort((np.arange(len(rows)), rows.symbol, rows.time))
     symbol, time = rows.symbol[order], rows.time[order]
     keep = np.append((symbol[1:] != symbol[:-1]) | (time[1:] != time[:-1]), True)
-    chosen = order[keep]
-    return SampleRows(rows.symbols, *(column[chosen] for column in rows[1:]))
+    return rows.where(order[keep])
 
 
 def decode_samples(symbol: str, rows: Sequence[Sequence[Any]]) -> SampleColumns:
@@ -200,10 +204,9 @@ def whale_row(symbol_id: int, whale: Whale) -> tuple[Any, ...]:
 
 
 def candle_row(symbol_id: int, candle: Candle) -> tuple[Any, ...]:
-    return (
-        symbol_id, candle.interval, candle.time_ms, candle.open, candle.high, candle.low, candle.close, candle.volume,
-        candle.quote_volume, candle.trades, candle.taker_buy_volume, candle.gap,
-    )  # fmt: skip
+    floats = (candle.open, candle.high, candle.low, candle.close, candle.volume, candle.quote_volume, candle.taker_buy_volume)
+    known = [None if value != value else value for value in floats]
+    return symbol_id, clean(candle.interval), candle.time_ms, *known[:6], candle.trades, known[6], candle.gap
 
 
 def gap_row(gap: Gap) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ import sqlite3
 from collections import deque
 
 from ..clock import Clock
+from .queries import sqlite_queries
 
 _ROWS_A_STEP = 20_000
 _PAGES_A_STEP = 2_000
@@ -27,10 +28,7 @@ def used_bytes(connection: sqlite3.Connection) -> int:
 
 def sample_span(connection: sqlite3.Connection) -> tuple[int | None, int | None]:
     """Times of the oldest and the newest sample: one look at the ends of each symbol's rows."""
-    row = connection.execute(
-        "SELECT min((SELECT time FROM samples s WHERE s.symbol_id = y.symbol_id ORDER BY time LIMIT 1)), "
-        "max((SELECT time FROM samples s WHERE s.symbol_id = y.symbol_id ORDER BY time DESC LIMIT 1)) FROM symbols y"
-    ).fetchone()
+    row = connection.execute(sqlite_queries()["sample_span"]).fetchone()
     return row[0], row[1]
 
 

@@ -1,0 +1,134 @@
+"""One batch into PostgreSQL, inside the transaction of its caller."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any
+
+import asyncpg
+import numpy as np
+
+from ..model.market import Candle
+from ..ports import WriteBatch
+from .postgres_copy import encode_samples
+from .postgres_schema import day_of, make_partitions
+from .queries import queries
+from .rows import (
+    SAMPLE_COLUMNS,
+    Quoted,
+    SampleRows,
+    aggregate_row,
+    candle_row,
+    clean,
+    gap_row,
+    instrument_row,
+    metric_rows,
+    newest_rows,
+    sample_rows,
+    trade_row,
+    whale_row,
+)
+
+_FROM_STAGING = (
+    f"INSERT INTO samples ({', '.join(SAMPLE_COLUMNS)}) SELECT {', '.join(SAMPLE_COLUMNS)} FROM sample_staging "  # noqa: S608
+    "ON CONFLICT (symbol_id, time) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in SAMPLE_COLUMNS[2:])
+)
+
+
+class Written:
+    """What the writer knows of the database; a copy of it goes into each batch and takes its place after the commit."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, int] = {}
+        self.quotes: dict[str, str] = {}
+        self.last: Quoted | None = None
+        self.newest_ms = -1
+        self.days: set[int] = set()
+
+    def copy(self) -> Written:
+        twin = Written()
+        twin.ids, twin.quotes, twin.days = dict(self.ids), dict(self.quotes), set(self.days)
+        twin.last, twin.newest_ms = self.last, self.newest_ms
+        return twin
+
+
+class PostgresBatch:
+    """Puts one batch through `connection`."""
+
+    def __init__(self, connection: Any, written: Written, *, partitioned: bool) -> None:
+        self._connection = connection
+        self._written = written
+        self._partitioned = partitioned
+
+    async def put(self, batch: WriteBatch) -> None:
+        written = self._written
+        await self._many("put_instrument", map(instrument_row, batch.instruments))
+        blocks, written.last = sample_rows(batch.samples, written.last)
+        await self._learn(batch, blocks)
+        for block in blocks:
+            await self._samples(newest_rows(block))
+        quotes = written.quotes
+        await self._many("put_print", (trade_row(self._id(t.symbol), t, quotes.get(clean(t.symbol), "")) for t in batch.trades))
+        await self._many("put_print", (whale_row(self._id(w.trade.symbol), w) for w in batch.whales))
+        await self._many("put_own_candle", self._candles(batch.candles))
+        await self._many("put_venue_candle", self._candles(batch.venue_candles))
+        await self._many("put_gap", map(gap_row, batch.gaps))
+        await self._many("put_aggregate", map(aggregate_row, batch.aggregates))
+        if batch.metrics is not None:
+            await self._many("put_metric", metric_rows(batch.metrics))
+
+    def _candles(self, candles: list[Candle]) -> Iterable[tuple[Any, ...]]:
+        return (candle_row(self._id(candle.symbol), candle) for candle in candles)
+
+    def _id(self, symbol: str) -> int:
+        return self._written.ids[clean(symbol)]
+
+    async def _many(self, query: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        listed = list(rows)
+        if listed:
+            await self._connection.executemany(queries()[query], listed)
+
+    async def _learn(self, batch: WriteBatch, blocks: list[SampleRows]) -> None:
+        """Give every symbol of the batch its id."""
+        wanted = {candle.symbol for candle in batch.candles} | {candle.symbol for candle in batch.venue_candles}
+        wanted |= {trade.symbol for trade in batch.trades} | {whale.trade.symbol for whale in batch.whales}
+        wanted |= {block.symbols[index] for block in blocks for index in np.unique(block.symbol).tolist()}
+        missing = {clean(symbol) for symbol in wanted} - self._written.ids.keys()
+        await self._many("add_symbol", ((symbol,) for symbol in sorted(missing)))
+        if missing or batch.instruments:
+            for symbol, symbol_id, quote in await self._connection.fetch(queries()["symbol_ids"]):
+                self._written.ids[symbol], self._written.quotes[symbol] = symbol_id, quote
+
+    async def _samples(self, block: SampleRows) -> None:
+        """Rows of new times go straight into the table; amended ones, and those that turn out to be there, through a staging
+        table."""
+        if self._partitioned:
+            days = {day_of(time) for time in (int(block.time.min()), int(block.time.max()), *np.unique(block.time).tolist())}
+            self._written.days = await make_partitions(self._connection, days, self._written.days)
+        ids = np.array([self._written.ids.get(clean(symbol), 0) for symbol in block.symbols], np.int64)
+        fresh = block.time > self._written.newest_ms
+        newest = max(self._written.newest_ms, int(block.time.max()))
+        if fresh.any():
+            rows = block.where(fresh)
+            await self._copy(encode_samples(rows, ids[rows.symbol]))
+        if not fresh.all():
+            rows = block.where(~fresh)
+            await self._stage(encode_samples(rows, ids[rows.symbol]))
+        self._written.newest_ms = newest
+
+    async def _copy(self, data: bytes) -> None:
+        try:
+            async with self._connection.transaction():
+                await self._send("samples", data)
+        except asyncpg.UniqueViolationError:
+            await self._stage(data)
+
+    async def _stage(self, data: bytes) -> None:
+        await self._connection.execute("CREATE TEMP TABLE sample_staging (LIKE samples) ON COMMIT DROP")
+        await self._send("sample_staging", data)
+        await self._connection.execute(_FROM_STAGING)
+        await self._connection.execute("DROP TABLE sample_staging")
+
+    async def _send(self, table: str, data: bytes) -> None:
+        await self._connection.copy_to_table(table, source=io.BytesIO(data), columns=SAMPLE_COLUMNS, format="binary")
