@@ -6,7 +6,6 @@ Read `run` from top to bottom and you have seen the whole program; the path of o
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 import tempfile
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from .clock import Clock, SystemClock
 from .config import Settings
 from .errors import FeedError, StoreError
 from .feed.choose import open_feed, probe_live
+from .memory import settle
 from .model.market import Source
 from .model.system import Level, Notice
 from .ports import DurableStore, Feed, Resumable
@@ -36,6 +36,7 @@ log = get_logger(__name__)
 _PROBE_S = 5.0
 _RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 _SHUTDOWN_S = 5.0
+_WARM_S = 10.0
 
 
 class Application:
@@ -57,13 +58,20 @@ class Application:
             stack.push_async_callback(self.tasks.aclose)
             await stack.enter_async_context(self._server())
             market = self.tasks.start("market", self._market())
-            gc.collect()
-            gc.freeze()
+            self.tasks.start("settle", self._settle(), critical=False)
             waiter = asyncio.create_task(stop.wait(), name="stop")
             await asyncio.wait({market, waiter}, return_when=asyncio.FIRST_COMPLETED)
             if market.done():
                 await waiter
             await self.tasks.stop("market")
+
+    async def _settle(self) -> None:
+        """Once the imports are done, and again when the first market has warmed up."""
+        settle()
+        while self.slot.current is None:
+            await self.clock.sleep(1.0)
+        await self.clock.sleep(_WARM_S)
+        settle()
 
     @asynccontextmanager
     async def _server(self) -> AsyncIterator[None]:

@@ -226,11 +226,11 @@ class Whales(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """One step of the sample grid for all symbols: columns of shape `(len(symbols),)`, float64 unless said otherwise.
+    """One step of the sample grid for all symbols: columns of shape `(len(symbols),)`, float64 if not noted.
 
     The step covers `[time_ms, time_ms + sample_ms)` of event time. Without a trade in the step `trades` is 0, volumes are 0
     and the four prices are the last known price (sample and hold). `price` is NaN where no price is known yet, and where
-    `gap` is true because the feed of that symbol was down for the whole step. `first_id`/`last_id` are int64, 0 without a trade.
+    `gap` is true because the feed of that symbol was down for the whole step. `first_id`/`last_id`: int64, 0 without a trade.
     `revised` holds the indices of the symbols that this fact amends when it replaces an earlier one of the same time
     (None: the first fact of its time).
     """

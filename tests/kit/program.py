@@ -59,9 +59,12 @@ class Program:
 
 
 @asynccontextmanager
-async def program(*arguments: str, env: Mapping[str, str] | None = None, port: int = 0) -> AsyncIterator[Program]:
-    """Run the program with its own data directory; killed at the end if it still runs."""
-    with tempfile.TemporaryDirectory(prefix="marketwatch-test-") as data:
+async def program(
+    *arguments: str, env: Mapping[str, str] | None = None, port: int = 0, data_dir: Path | None = None
+) -> AsyncIterator[Program]:
+    """Run the program with its own data directory (or `data_dir`, which stays); killed at the end if it still runs."""
+    with tempfile.TemporaryDirectory(prefix="marketwatch-test-") as own:
+        data = str(data_dir or own)
         keep = {name: value for name, value in os.environ.items() if not name.startswith("MARKETWATCH_")}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
