@@ -85,7 +85,7 @@ class BinanceFeed:
         self._rotate_after_s = rotate_after_s
         self._connect_timeout_s = connect_timeout_s
         self._endpoints = Endpoints(settings.binance_ws_url or streams)
-        self._rest = BinanceRest(endpoints=Endpoints(settings.binance_rest_url or rest), clock=clock)
+        self._rest = BinanceRest(endpoints=Endpoints(settings.binance_rest_url or rest, patience=1), clock=clock)
         self._attempts = Attempts()
         self._space = settings.binance_stream
         self._microseconds = settings.time_unit == "microsecond"
@@ -178,6 +178,8 @@ class BinanceFeed:
         except FeedError as error:
             self.publish(self._notice(f"feed:{self._venue}", Level.WARNING, str(error)))
             await self._clock.sleep(5.0)
+        else:
+            self.publish(self._notice(f"feed:{self._venue}", Level.INFO, f"{self._venue} answers.", over=True))
 
     def _make_lines(self) -> list[Line]:
         streams = stream_names(self._symbols, self._space)
@@ -370,8 +372,8 @@ class BinanceFeed:
     def _venue_now_ms(self) -> int:
         return self.offset.venue_ms(self._clock.monotonic()) or self._clock.now_ms()
 
-    def _notice(self, key: str, level: Level, message: str) -> Notice:
-        return Notice(key, level, message, self._clock.now_ms())
+    def _notice(self, key: str, level: Level, message: str, *, over: bool = False) -> Notice:
+        return Notice(key, level, message, self._clock.now_ms(), over)
 
     def _hand_on(self, event: object, /) -> None:
         self.publish(event)

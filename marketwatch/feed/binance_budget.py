@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 from ..clock import Clock
 
@@ -10,6 +11,7 @@ BUDGET = 6000
 SHARE = 0.5
 """Stay below half of what the venue allows an address: others may share it."""
 MINUTE_S = 60.0
+MAX_PAUSE_S = 3 * 86_400.0
 
 
 class WeightBudget:
@@ -52,3 +54,12 @@ class WeightBudget:
     @property
     def paused_s(self) -> float:
         return max(0.0, self._closed_until - self._clock.monotonic())
+
+
+def retry_after_s(headers: Mapping[str, str], otherwise: float) -> float:
+    """Seconds of a `Retry-After` header, at most the venue's longest ban of three days; `otherwise` where it says nothing."""
+    try:
+        seconds = float(headers.get("Retry-After", ""))
+    except ValueError:
+        return otherwise
+    return min(max(seconds, 0.1), MAX_PAUSE_S) if seconds == seconds else otherwise

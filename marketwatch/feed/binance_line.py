@@ -10,14 +10,15 @@ from typing import Any, Protocol
 import aiohttp
 
 from ..clock import Clock
-from ..errors import EndpointForbidden, FeedError
-from .binance_link import Forbidden, Link
+from ..errors import EndpointForbidden, FeedError, RateLimited
+from .binance_link import SILENCE_S, Forbidden, Link
 from .endpoints import Endpoints
 from .gulp import LineEnded
 from .reconnect import Attempts, Backoff
 
 ROTATE_AFTER_S = 23 * 3600.0
 HANDOVER_S = 15.0
+ROTATE_AGAIN_S = 300.0
 
 
 class LineHooks(Protocol):
@@ -64,6 +65,8 @@ class Line:
         self._gulp_ms = gulp_ms
         self._microseconds = microseconds
         self._rotate_after_s = rotate_after_s * random.uniform(0.97, 1.0)
+        self._due_at = 0.0
+        self._silence_s = SILENCE_S
         self._links: set[Link] = set()
 
     @property
@@ -95,6 +98,8 @@ class Line:
                 self._hooks.on_down(self, str(error))
                 if not self._endpoints.allowed:
                     return None
+                if isinstance(error, RateLimited):
+                    await self._clock.sleep(error.retry_after_s)
                 if not isinstance(error, EndpointForbidden):
                     await self._clock.sleep(self._backoff.next_s())
 
@@ -106,13 +111,9 @@ class Line:
         self._attempts.spend(url, self._clock.monotonic())
         try:
             link = await Link.dial(
-                session,
-                url=url,
-                streams=self.streams,
-                gulp_ms=self._gulp_ms,
-                microseconds=self._microseconds,
-                clock=self._clock,
-            )
+                session, url=url, streams=self.streams, gulp_ms=self._gulp_ms, microseconds=self._microseconds,
+                clock=self._clock, silence_s=self._silence_s,
+            )  # fmt: skip
         except Forbidden as error:
             if self._endpoints.forbid(url, error.status):
                 self._hooks.on_forbidden(url, str(error))
@@ -122,6 +123,7 @@ class Line:
             self._backoff.ended(0.0)
             raise
         self.connections += 1
+        self._due_at = link.opened_at + self._rotate_after_s
         self._links.add(link)
         return link
 
@@ -156,7 +158,7 @@ class Line:
             self._hooks.on_frames(self, link, frames)
 
     async def _until_ended_or_due(self, link: Link, reading: asyncio.Task[str]) -> None:
-        due = link.opened_at + self._rotate_after_s - self._clock.monotonic()
+        due = self._due_at - self._clock.monotonic()
         timer = asyncio.ensure_future(self._clock.sleep(max(0.0, due)))
         announced = asyncio.ensure_future(link.shutdown.wait())
         try:
@@ -169,7 +171,7 @@ class Line:
         self, session: aiohttp.ClientSession, old: Link, reading: asyncio.Task[str]
     ) -> tuple[Link, asyncio.Task[str]]:
         """Make before break: the new line reads beside the old one until it delivers; ids sort out what came twice."""
-        old.opened_at = self._clock.monotonic()
+        self._due_at = self._clock.monotonic() + ROTATE_AGAIN_S
         old.shutdown.clear()
         dialling = asyncio.create_task(self._dial_until_open(session), name="binance handover")
         try:
@@ -198,7 +200,9 @@ class Line:
         return new, successor
 
     def _ended(self, link: Link, reason: str) -> None:
-        delivered = 0.0 if link.delivered_at is None else max(0.001, self._clock.monotonic() - link.delivered_at)
+        now = self._clock.monotonic()
+        delivered = 0.0 if link.delivered_at is None else max(0.001, now - link.delivered_at)
+        self._silence_s = link.next_silence_s(now)
         self._backoff.ended(delivered)
         if delivered:
             self._endpoints.answered()

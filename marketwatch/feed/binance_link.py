@@ -15,7 +15,8 @@ import orjson
 from yarl import URL
 
 from ..clock import Clock
-from ..errors import EndpointForbidden, FeedError
+from ..errors import EndpointForbidden, FeedError, RateLimited
+from .binance_budget import retry_after_s
 from .binance_parse import Control
 from .gulp import GulpReader, WebSocket, close_hard, inner
 from .watchdog import Rhythm
@@ -26,11 +27,13 @@ STREAMS_PER_MESSAGE = 150
 MESSAGE_CHARACTERS = 3_500
 MESSAGE_PAUSE_S = 0.25
 """Four messages a second leave room for pongs below the venue's five."""
-DIAL_TIMEOUT_S = 8.0
+DIAL_TIMEOUT_S = 6.0
 MAX_MESSAGE_BYTES = 16_000_000
 """Above this the line breaks; what the parser finds too long is only skipped, and the line stays."""
 SILENCE_S = 20.0
 LONGEST_SILENCE_S = 120.0
+UNPROVEN_SILENCE_S = 60.0
+"""Pairs that hardly trade: a line that was dropped for silence is waited for longer the next time, up to this."""
 
 
 class Forbidden(EndpointForbidden):
@@ -44,13 +47,16 @@ class Forbidden(EndpointForbidden):
 class Link:
     """An open connection. `delivered_at` is the monotonic time of its first data, None before."""
 
-    def __init__(self, ws: WebSocket, *, url: str, streams: Sequence[str], gulp_ms: int, clock: Clock) -> None:
+    def __init__(
+        self, ws: WebSocket, *, url: str, streams: Sequence[str], gulp_ms: int, silence_s: float, clock: Clock
+    ) -> None:
         self.url = url
         self.streams = tuple(streams)
         self.opened_at = clock.monotonic()
         self.delivered_at: float | None = None
         self.delivered = asyncio.Event()
         self.shutdown = asyncio.Event()
+        self.silence_s = silence_s
         self._ws = ws
         self._clock = clock
         self._reader = GulpReader(ws, gulp_ms=gulp_ms, sleep=clock.sleep)
@@ -71,8 +77,9 @@ class Link:
         gulp_ms: int,
         microseconds: bool,
         clock: Clock,
+        silence_s: float = SILENCE_S,
     ) -> Self:
-        """Connect and ask for `streams`. Raises EndpointForbidden (451, 403) or FeedError."""
+        """Connect and ask for `streams`. Raises Forbidden (451, 403), RateLimited (429, 418) or FeedError."""
         first = _in_url(streams)
         address = _address(url, first, microseconds)
         try:
@@ -83,10 +90,13 @@ class Link:
         except aiohttp.WSServerHandshakeError as error:
             if error.status in (403, 451):
                 raise Forbidden(f"{url} serves no stream to this address (HTTP {error.status}).", error.status) from None
+            if error.status in (418, 429):
+                pause_s = retry_after_s(error.headers or {}, 30.0)
+                raise RateLimited(f"{url} asked for a pause of {pause_s:g} s (HTTP {error.status}).", pause_s) from None
             raise FeedError(f"{url} answered HTTP {error.status} instead of a stream.") from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise FeedError(f"{url} cannot be reached: {type(error).__name__} {str(error)[:200]}.") from None
-        link = cls(ws, url=url, streams=streams, gulp_ms=gulp_ms, clock=clock)
+        link = cls(ws, url=url, streams=streams, gulp_ms=gulp_ms, silence_s=silence_s, clock=clock)
         link.ask("SUBSCRIBE", streams[len(first) :])
         link._sender = asyncio.create_task(link._send_all(), name="binance outbox")
         return link
@@ -107,8 +117,14 @@ class Link:
 
     def too_silent(self, now: float) -> bool:
         """No data for longer than this line's habit: at least 20 s, at most 2 minutes. Pings prove nothing."""
-        usual = self._rhythm.threshold_s(SILENCE_S, LONGEST_SILENCE_S) if self._rhythm.count >= 10 else SILENCE_S
+        usual = self._rhythm.threshold_s(SILENCE_S, LONGEST_SILENCE_S) if self._rhythm.proven else self.silence_s
         return self.silent_for(now) > usual
+
+    def next_silence_s(self, now: float) -> float:
+        """How long the line after this one may be silent before its habit is known."""
+        if self._rhythm.proven or not self.too_silent(now):
+            return SILENCE_S
+        return min(2 * self.silence_s, UNPROVEN_SILENCE_S)
 
     def ask(self, method: str, streams: Sequence[str]) -> None:
         """Queue SUBSCRIBE or UNSUBSCRIBE in chunks; the sender keeps the pace."""

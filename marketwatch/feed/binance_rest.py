@@ -15,16 +15,17 @@ import orjson
 from ..clock import Clock
 from ..errors import EndpointForbidden, FeedError, MalformedMessage, RateLimited
 from ..model.market import Candle, Instrument, Trade
-from .binance_budget import SHARE, WeightBudget
+from .binance_budget import SHARE, WeightBudget, retry_after_s
 from .binance_rows import read_agg_trades, read_exchange_info, read_klines, read_volumes
 from .endpoints import Endpoints
 
 LIMIT = 1000
 """Rows of one answer at most (klines and aggTrades)."""
+MOST_NAMED = 100
+"""Symbols that are named in one request; for longer lists all are fetched."""
 MAX_BYTES = 8_000_000
 MAX_INFO_BYTES = 64_000_000
 _TRIES = 3
-_MAX_PAUSE_S = 3 * 86_400.0
 
 
 class Refused(FeedError):
@@ -43,7 +44,7 @@ class BinanceRest:
         self.budget = WeightBudget(clock)
         self.requests = 0
         self._clock = clock
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(4.0, timeout_s))
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(2.0, timeout_s))
         self._session: aiohttp.ClientSession | None = None
         self._users = 0
 
@@ -61,11 +62,12 @@ class BinanceRest:
 
     async def instruments(self, symbols: Sequence[str] | None) -> list[Instrument]:
         """Pairs of the venue: those asked for that exist, or all. Weight 20."""
-        params = {"symbols": orjson.dumps(list(symbols)).decode()} if symbols else {}
+        named = symbols and len(symbols) <= MOST_NAMED
+        params = {"symbols": orjson.dumps(list(symbols or ())).decode()} if named else {}
         try:
             body = await self.get("/api/v3/exchangeInfo", params, weight=20, most=MAX_INFO_BYTES)
         except Refused:
-            if not symbols:
+            if not named:
                 raise
             body = await self.get("/api/v3/exchangeInfo", {}, weight=20, most=MAX_INFO_BYTES)
         wanted = set(symbols or ())
@@ -150,7 +152,7 @@ class BinanceRest:
             self.endpoints.forbid(url, status)
             return EndpointForbidden(f"{url} serves nothing to this address (HTTP {status}).")
         if status in (418, 429):
-            pause = _retry_after_s(headers, 120.0 if status == 418 else 10.0)
+            pause = retry_after_s(headers, 120.0 if status == 418 else 10.0)
             self.budget.pause(pause)
             return RateLimited(f"{url} asked for a pause of {pause:g} s (HTTP {status}).", pause)
         if 400 <= status < 500:
@@ -174,14 +176,6 @@ async def _bounded(answer: aiohttp.ClientResponse, most: int) -> bytes:
             )
         parts.append(part)
     return b"".join(parts)
-
-
-def _retry_after_s(headers: Mapping[str, str], otherwise: float) -> float:
-    try:
-        seconds = float(headers.get("Retry-After", ""))
-    except ValueError:
-        return otherwise
-    return min(max(seconds, 0.1), _MAX_PAUSE_S) if seconds == seconds else otherwise
 
 
 def _refusal(body: bytes) -> tuple[int | None, str]:

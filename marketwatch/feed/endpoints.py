@@ -15,15 +15,14 @@ BINANCE_REST = ("https://data-api.binance.vision", "https://api.binance.com")
 BINANCE_US_STREAMS = ("wss://stream.binance.us:9443",)
 BINANCE_US_REST = ("https://api.binance.us",)
 
-_FAILURES_BEFORE_NEXT = 2
-
 
 class Endpoints:
-    """`current` is the address to use now. A forbidden address (HTTP 451 or 403) is out for good; one that failed twice in a
-    row hands over to the next and gets its turn again later."""
+    """`current` is the address to use now. A forbidden address (HTTP 451 or 403) is out for good; one that failed `patience`
+    times in a row hands over to the next and gets its turn again later."""
 
-    def __init__(self, urls: Sequence[str]) -> None:
+    def __init__(self, urls: Sequence[str], *, patience: int = 2) -> None:
         self._urls = [url.rstrip("/") for url in urls]
+        self._patience = patience
         self._forbidden: dict[str, int] = {}
         self._failures = 0
         self._at = 0
@@ -57,12 +56,12 @@ class Endpoints:
         return True
 
     def failed(self, url: str) -> None:
-        """One try at `url` failed; the second in a row moves on."""
+        """One try at `url` failed."""
         allowed = self.allowed
         if url not in allowed or allowed[self._at % len(allowed)] != url:
             return
         self._failures += 1
-        if self._failures >= _FAILURES_BEFORE_NEXT:
+        if self._failures >= self._patience:
             self._failures = 0
             self._at = (self._at + 1) % len(allowed)
 

@@ -35,12 +35,17 @@ class Rhythm:
             self.mean += _SHARE * (pause - self.mean) if self.count > _PROOF else (pause - self.mean) / (self.count - 1)
             self.peak = max(pause, self.peak * 0.99)
 
+    @property
+    def proven(self) -> bool:
+        """Enough arrivals to know a habit."""
+        return self.count >= _PROOF
+
     def resume(self, now: float) -> None:
         """The line was down: the pause says nothing about the stream."""
         self.last = now
 
     def threshold_s(self, floor_s: float, longest_s: float = _LONGEST_S) -> float:
-        if self.count < _PROOF:
+        if not self.proven:
             return min(_UNPROVEN_S, longest_s)
         return min(max(floor_s, _TIMES_MEAN * self.mean, _TIMES_PEAK * self.peak), longest_s)
 
