@@ -35,15 +35,26 @@ _METRICS = (
 
 
 class Table(NamedTuple):
-    """A table of the backup. `switches`, `times` and `floats` name the columns that the databases hold in different types."""
+    """A table of the backup. Columns that are in none of the three sets hold whole numbers (times among them)."""
 
     name: str
     columns: tuple[str, ...]
     switches: frozenset[str] = frozenset()
     floats: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
 
-    def sorted_by(self) -> str:
-        return ", ".join(self.columns[: 3 if self.name in ("prints", "bars") else 2])
+    def types(self) -> tuple[tuple[type, ...], ...]:
+        """What a row of a backup may hold, per column."""
+        nothing = type(None)
+        kinds: list[tuple[type, ...]] = []
+        for name in self.columns:
+            if name in self.switches:
+                kinds.append((bool,))
+            elif name in self.floats:
+                kinds.append((float, int, nothing))
+            else:
+                kinds.append((str if name in self.texts else int, nothing))
+        return tuple(kinds)
 
 
 TABLES: tuple[Table, ...] = (
@@ -51,6 +62,7 @@ TABLES: tuple[Table, ...] = (
         "symbols",
         ("symbol_id", "symbol", "base", "quote", "tick_size", "lot_step", "trading", "listed"),
         frozenset({"trading", "listed"}),
+        texts=frozenset({"symbol", "base", "quote", "tick_size", "lot_step"}),
     ),
     Table(
         "samples",
@@ -75,17 +87,25 @@ TABLES: tuple[Table, ...] = (
         ),
         frozenset({"gap"}),
         frozenset({"open", "high", "low", "close", "volume", "quote_volume", "taker_buy_volume"}),
+        frozenset({"interval"}),
     ),
     Table(
         "gaps",
         ("gap_id", "venue", "symbol", "reason", "state", "from_time", "to_time", "from_id", "to_id", "refilled"),
+        texts=frozenset({"gap_id", "venue", "symbol", "reason", "state"}),
     ),
     Table(
         "trade_aggregates",
         ("symbol", "moving_average", "trade_count", "total_volume", "updated_at"),
         floats=frozenset({"moving_average", "total_volume"}),
+        texts=frozenset({"symbol"}),
     ),
-    Table("metrics", ("symbol", "metric_window", "updated_at", "state", *_METRICS), floats=frozenset(_METRICS)),
+    Table(
+        "metrics",
+        ("symbol", "metric_window", "updated_at", "state", *_METRICS),
+        floats=frozenset(_METRICS),
+        texts=frozenset({"symbol", "metric_window"}),
+    ),
 )  # fmt: skip
 
 
@@ -167,21 +187,36 @@ def read_backup(file: Path, schema: int) -> Iterator[tuple[Table, list[Any]]]:
     """The rows of a backup, in order. Raises StoreError when it is not one, is torn, or is newer than this program."""
     lines = _lines(file)
     _check_head(file, next(lines, None), schema)
-    known = {table.name: table for table in TABLES}
     counts: dict[str, int] = {}
     table: Table | None = None
+    types: tuple[tuple[type, ...], ...] = ()
     for line in lines:
-        if isinstance(line, list) and table is not None and len(line) == len(table.columns):
+        if table is not None and _fits(line, types):
             counts[table.name] += 1
             yield table, line
-        elif isinstance(line, dict) and line.get("columns") == list(getattr(known.get(line.get("table", "")), "columns", ())):
-            table = known[line["table"]]
+        elif isinstance(line, dict) and (begun := _table_of(line)) is not None:
+            table, types = begun, begun.types()
             counts[table.name] = 0
         elif isinstance(line, dict) and line.get("end") == counts:
             return
         else:
             raise StoreError(f"The backup {str(file)!r} holds a line that does not belong there: {str(line)[:80]}.")
     raise StoreError(f"The backup {str(file)!r} is torn: its end is missing.")
+
+
+def _fits(line: Any, types: tuple[tuple[type, ...], ...]) -> bool:
+    return (
+        isinstance(line, list)
+        and len(line) == len(types)
+        and all(type(v) in kinds for v, kinds in zip(line, types, strict=True))
+    )
+
+
+def _table_of(line: dict[str, Any]) -> Table | None:
+    for table in TABLES:
+        if line.get("table") == table.name and line.get("columns") == list(table.columns):
+            return table
+    return None
 
 
 def _check_head(file: Path, head: Any, schema: int) -> None:

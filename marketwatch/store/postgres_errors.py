@@ -9,8 +9,9 @@ from ..errors import StoreError, StoreUnavailable
 _PASSING_CLASSES = ("08", "53", "57", "40", "58", "XX")
 _PASSING_CODES = ("25006", "55P03", "3D000", "42P01")
 
-FOREIGN = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError, OverflowError)
-"""What asyncpg raises: `TimeoutError` and connection errors are OSError, values that do not fit are ValueError."""
+FOREIGN = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError, TypeError, OverflowError)
+"""What asyncpg raises: `TimeoutError` and connection errors are OSError, values that do not fit are ValueError
+or TypeError."""
 
 
 def translate(error: BaseException, where: str) -> StoreError:
@@ -21,7 +22,7 @@ def translate(error: BaseException, where: str) -> StoreError:
         if code.startswith(_PASSING_CLASSES) or code in _PASSING_CODES:
             return StoreUnavailable(f"The database {where} cannot be used now: {text}.")
         return StoreError(f"The database {where} refused: {text}.")
-    if isinstance(error, ValueError | OverflowError):
+    if isinstance(error, ValueError | TypeError | OverflowError):
         return StoreError(f"The database {where} cannot hold a value: {text}.")
     if isinstance(error, TimeoutError):
         return StoreUnavailable(f"The database {where} does not answer in time.")

@@ -170,7 +170,7 @@ class SqliteStore(Reads):
     def _guarded(self, work: Callable[[], T]) -> T:
         try:
             return work()
-        except (sqlite3.Error, OverflowError) as error:
+        except (sqlite3.Error, OverflowError, ValueError) as error:
             failure = sqlite_file.translate(error, self.path)
             if isinstance(failure, StoreDamaged):
                 self._suspect = True
