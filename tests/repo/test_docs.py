@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from marketwatch import __version__
 from marketwatch.config import FIELDS
 from tests.repo import settings_table
-from tests.repo.sources import ROOT, tracked
+from tests.repo.sources import PACKAGE, ROOT, imported, modules, tracked
 
 README = (ROOT / "README.md").read_text("utf-8")
 _COMMAND = re.compile(r"^\s*(?:- run: )?(python3 -m venv .+)$", re.MULTILINE)
@@ -139,22 +141,43 @@ def test_both_locks_pin_the_same_versions() -> None:
     assert run.items() <= test.items()
 
 
+def _names(requirements: list[str]) -> set[str]:
+    """Distribution names without versions and markers."""
+    return {re.split(r"[\s<>=!~;\[]", text, maxsplit=1)[0].lower().replace("_", "-") for text in requirements}
+
+
 def test_locks_hold_every_dependency_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
 
-    def names(requirements: list[str]) -> set[str]:
-        return {re.split(r"[\s<>=!~;\[]", text, maxsplit=1)[0].lower().replace("_", "-") for text in requirements}
+    assert _names(project["dependencies"] + extras["fast"]) <= _pinned(LOCKS[0]).keys()
+    assert _names(extras["test"]) <= _pinned(LOCKS[1]).keys()
+    assert not _names(extras["test"]) & _pinned(LOCKS[0]).keys()
 
-    assert names(project["dependencies"] + extras["fast"]) <= _pinned(LOCKS[0]).keys()
-    assert names(extras["test"]) <= _pinned(LOCKS[1]).keys()
-    assert not names(extras["test"]) & _pinned(LOCKS[0]).keys()
+
+def test_every_import_is_a_declared_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    providers = metadata.packages_distributions()
+    run = _names(project["dependencies"] + extras["fast"])
+    undeclared = []
+    for folder, declared in ((PACKAGE, run), (ROOT / "tests", run | _names(extras["test"]))):
+        for module in modules(folder):
+            for name, line in imported(module.tree):
+                top = name.split(".")[0]
+                dists = {dist.lower().replace("_", "-") for dist in providers.get(top, [])}
+                own = top in sys.stdlib_module_names or top in {"marketwatch", "tests", "benchmarks"}
+                if not own and not dists & declared:
+                    undeclared.append(f"{module.path}:{line} imports {name}")
+    assert undeclared == []
 
 
 def test_vendored_files_are_the_listed_ones() -> None:
     vendor = ROOT / "static" / "vendor"
-    listed = (vendor / "README.md").read_text("utf-8")
-    files = [path for path in tracked() if vendor in path.parents and path.name != "README.md" and not _is_licence(path)]
+    listed = "".join(path.read_text("utf-8") for path in sorted(vendor.glob("*README.md")))
+    files = [
+        path for path in tracked() if vendor in path.parents and not path.name.endswith("README.md") and not _is_licence(path)
+    ]
     assert files
     wrong = [
         path.name for path in files if hashlib.sha256(path.read_bytes()).hexdigest() not in listed or path.name not in listed
@@ -163,4 +186,4 @@ def test_vendored_files_are_the_listed_ones() -> None:
 
 
 def _is_licence(path: Path) -> bool:
-    return "licen" in path.name.lower() or path.name.lower().startswith(("notice", "copying"))
+    return path.suffix == ".txt" and any(word in path.name.upper() for word in ("LICENSE", "NOTICE", "COPYING"))
