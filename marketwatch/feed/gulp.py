@@ -95,13 +95,25 @@ class GulpReader:
                 self._inner = None
 
     async def _drain(self, inner: Inner, frames: list[bytes]) -> None:
-        """Take what is buffered; only reading can move control frames out of aiohttp's own care, so those go through it."""
+        """Take what is buffered. Pings are answered here: `receive` would answer and then wait for the next message, with the
+        frames of this gulp in hand. What ends the line goes through `receive`, which keeps aiohttp's own state."""
         buffer, read = inner.buffer, inner.read
         while buffer and len(frames) < MOST_FRAMES and self._ended is None:
-            if buffer[0][0][0] is WSMsgType.TEXT:
+            kind = buffer[0][0][0]
+            if kind is WSMsgType.TEXT:
                 frames.append((await read())[1])
+            elif kind is WSMsgType.PING:
+                await self._pong((await read())[1])
+            elif kind is WSMsgType.PONG:
+                await read()
             else:
                 await self._one(frames)
+
+    async def _pong(self, payload: bytes) -> None:
+        try:
+            await self._ws.pong(payload)
+        except (aiohttp.ClientError, OSError):
+            return  # The line is going down; the next read says so, and the frames in hand still count.
 
     async def _one(self, frames: list[bytes]) -> None:
         message = await self._ws.receive()
