@@ -122,7 +122,7 @@ def _bars(
     high, low = np.maximum(inside.max(axis=2), closes), np.minimum(inside.min(axis=2), closes)
     times = from_ms + interval_ms * np.arange(count, dtype=np.int64)
     usual = np.array([listing.volatility for listing in listings])[:, None] * np.sqrt(interval_ms / 1000 / YEAR_S)
-    busy = 0.35 + 0.65 * np.minimum(4.0, (high - low) / closes / usual / 1.6)
+    busy = 0.5 + 0.9 * np.minimum(4.0, (high - low) / closes / usual / 1.6)
     busy = busy * np.exp(0.3 * rng.standard_normal(busy.shape)) * seasonality(times)
     expected = np.array([listing.rate for listing in listings])[:, None] * interval_ms / 1000
     trades = rng.poisson(expected * busy).astype(np.float64)

@@ -35,12 +35,13 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class Recording:
-    """A file of lines, readable any number of times. Counters are those of the newest reading."""
+    """A file of lines, readable any number of times. Counters are those of the newest reading; `origin` is the first header."""
 
     path: Path
     lines: int = 0
     size: int = 0
     headers: int = 0
+    origin: str = ""
     malformed: dict[str, int] = field(default_factory=dict)
     damage: str = ""
 
@@ -105,6 +106,7 @@ class Recording:
             return self._json_line(text)
         if _HEADER.match(text):
             self.headers += 1
+            self.origin = self.origin or text[:200].decode("utf-8", "replace")
         elif text:
             self._count("line")
         return None

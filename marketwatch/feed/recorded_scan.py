@@ -60,7 +60,7 @@ def scan(recording: Recording) -> Scan:
         except (ValueError, TypeError, KeyError, AttributeError):
             continue  # Likewise.
     found.coinbase = shapes["coinbase"] > shapes["binance"]
-    found.venue = "coinbase" if found.coinbase else "binance"
+    found.venue = "coinbase" if found.coinbase else "binance-us" if "binance.us" in recording.origin else "binance"
     if lags:
         lags.sort()
         found.offset_ms, found.lag_ms = lags[len(lags) // 2], lags[min(len(lags) - 1, len(lags) * 999 // 1000)]

@@ -7,6 +7,7 @@ step of 100 ms of event time is one gulp with one batch of each kind, however la
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from ..bus import Publish
@@ -36,6 +37,7 @@ from .tap import Tap
 _PRELUDE_MS = MINUTE
 _LONGEST_LAG_MS = 5 * MINUTE
 _STEPS_PER_TURN = 20
+_PAIRS_PER_BATCH = 1
 _INTERVALS = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR, "4h": 4 * HOUR, "1d": 24 * HOUR}
 
 
@@ -92,24 +94,29 @@ class SimulatedFeed:
         """Play until cancelled."""
         market = self.market
         self._publish_status()
-        if self._settings.backfill:
-            await self._publish_history()
+        past = self._history() if self._settings.backfill else iter(())
         while True:
             self._skip_a_long_sleep(market)
             steps = min(_STEPS_PER_TURN, (self._clock.now_ms() - market.time_ms) // STEP_MS)
             for _ in range(steps):
                 self._play(market)
+            batch = next(past, None)
+            if batch is not None:
+                self.publish(batch)
+                await asyncio.sleep(0)
+                continue
             wait_ms = market.time_ms + STEP_MS - self._clock.now_ms()
             await self._clock.sleep(max(0, wait_ms) / 1000)
 
-    async def _publish_history(self) -> None:
+    def _history(self) -> Iterator[VenueCandles]:
+        """The past, in batches that are small enough not to hold up the loop for long."""
         for interval in ("1h", "1m"):
             bars = self._bars(interval)
-            for row, listing in enumerate(self._listings):
-                symbol = listing.instrument.symbol
-                candles = bars.candles(row, symbol, interval, 0, self.market.start_ms)
-                self.publish(VenueCandles(self.venue, candles, history=True))
-                await asyncio.sleep(0)
+            for first in range(0, len(self._listings), _PAIRS_PER_BATCH):
+                candles: list[Candle] = []
+                for row, listing in enumerate(self._listings[first : first + _PAIRS_PER_BATCH], first):
+                    candles += bars.candles(row, listing.instrument.symbol, interval, 0, self.market.start_ms)
+                yield VenueCandles(self.venue, candles, history=True)
 
     def _play(self, market: Market) -> None:
         """One step of event time: frames, parsed and published as one gulp."""

@@ -88,10 +88,11 @@ async def test_history_is_published_and_meets_the_live_market() -> None:
     events = await Run(backfill=True).go()
     past = of_kind(events, VenueCandles)
     past = [batch for batch in past if batch.history]
-    assert {(batch.candles[0].symbol, batch.candles[0].interval) for batch in past} == {
+    candles = [candle for batch in past for candle in batch.candles]
+    assert {(candle.symbol, candle.interval) for candle in candles} == {
         (symbol, interval) for symbol in PAIRS for interval in ("1h", "1m")
     }
-    minutes = next(b.candles for b in past if b.candles[0].symbol == "BTCUSDT" and b.candles[0].interval == "1m")
+    minutes = [candle for candle in candles if candle.symbol == "BTCUSDT" and candle.interval == "1m"]
     first_trade = next(t for e in of_kind(events, Trades) for t in e.trades if t.symbol == "BTCUSDT")
     assert minutes[-1].time_ms == NOW_MS // MINUTE * MINUTE - 2 * MINUTE
     assert abs(first_trade.price / minutes[-1].close - 1) < 0.002
