@@ -70,8 +70,10 @@ class CoinIndex:
     def nearest(self, coin_id: str) -> list[str]:
         """Up to three watched symbols, base assets or names that look like `coin_id`."""
         key = coin_id.strip().upper()[:64]
-        close = get_close_matches(key, list(self._found), n=3, cutoff=0.6)
-        return [name if name in self.instruments or len(name) <= 5 else name.lower() for name in close]
+        close = get_close_matches(key, list(self._found), n=6, cutoff=0.6)
+        by_symbol = {self._found[name]: name for name in reversed(close)}
+        named = [name for name in close if by_symbol[self._found[name]] == name][:3]
+        return [name if name in self.instruments or len(name) <= 5 else name.lower() for name in named]
 
     def _unknown(self, coin_id: str) -> tuple[str, list[dict[str, Any]]]:
         shown = coin_id if len(coin_id) <= 64 else coin_id[:61] + "..."
