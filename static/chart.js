@@ -14,6 +14,7 @@ let current = document.querySelector(".ranges a[aria-current]");
 let bars = [];
 let whales = [];
 let cursor = null;
+let keyed = false; // The crosshair was put where it is by the keyboard.
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const money = new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
@@ -226,6 +227,7 @@ document.querySelector(".ranges").addEventListener("click", (event) => {
   current.setAttribute("aria-current", "true");
   document.getElementById("interval").textContent = link.dataset.interval;
   history.replaceState(null, "", link.href);
+  keyed = false;
   cursor = null;
   load();
   refreshTable(link.href);
@@ -238,12 +240,14 @@ async function refreshTable(href) {
 }
 
 chart.subscribeCrosshairMove((event) => {
+  if (keyed) return;
   if (event.time === undefined) { cursor = null; describe(bars.at(-1)); return; }
   const index = bars.findIndex((bar) => bar.time === event.time);
   if (index >= 0) { cursor = index; describe(bars[index]); }
 });
 
 function move(index) {
+  keyed = true;
   cursor = Math.max(0, Math.min(bars.length - 1, index));
   const bar = bars[cursor];
   if (!bar) return;
@@ -281,7 +285,15 @@ box.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
-box.addEventListener("blur", () => { chart.clearCrosshairPosition(); cursor = null; legend.setAttribute("aria-live", "off"); });
+function release() {
+  if (!keyed) return;
+  keyed = false;
+  cursor = null;
+  legend.setAttribute("aria-live", "off");
+  chart.clearCrosshairPosition();
+}
+box.addEventListener("blur", release);
+box.addEventListener("pointermove", release);
 
 new MutationObserver(live).observe(tick, { attributes: true, attributeFilter: ["data-candles"] });
 document.body.addEventListener("htmx:after:settle", (event) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 from ..watch import Watch
@@ -16,7 +17,7 @@ class Kept(NamedTuple):
     tick: int
 
 
-class Channel:
+class Channel(ABC):
     """Remembers what the clients of one channel have on their screens."""
 
     def __init__(self, name: str, renderer: Renderer) -> None:
@@ -26,9 +27,9 @@ class Channel:
         self._kept: dict[str, Kept] = {}
         self._pending: dict[str, bytes] = {}
 
+    @abstractmethod
     def update(self, watch: Watch, now_ms: int, tick: int) -> None:
         """Put every part of the channel as of `now_ms`."""
-        raise NotImplementedError
 
     def put(self, target: str, template: str, context: Any, tick: int, *, swap: str = "outerMorph") -> bool:
         """Show `context` at the element with the id `target`; answers whether that changed anything."""

@@ -11,7 +11,8 @@ from .live_channel import Channel
 from .render import Renderer
 
 _FLASH_TICKS = 2
-_SPARK_TICKS = 10
+_DERIVED_TICKS = 4
+_SPARK_TICKS = 20
 
 
 class OverviewChannel(Channel):
@@ -29,12 +30,18 @@ class OverviewChannel(Channel):
         facts = all_facts(watch, now_ms, columns)
         for item in facts:
             before = self._facts.get(item.key)
-            if before != item or self._moved.get(item.key, tick) < tick - _FLASH_TICKS:
+            if self._is_due(item, before, tick):
                 self._put_row(item, before, tick)
         self._put_sparks(watch, facts, tick)
         self.put("strip", "fragments/_strip.html", strip_of(watch, facts, columns, now_ms), tick)
         self.put("whales", "fragments/_whales.html", whales_of(watch), tick)
         self.put("feed", "fragments/_feed.html", feed_view(watch), tick)
+
+    def _is_due(self, item: Facts, before: Facts | None, tick: int) -> bool:
+        """A price shows at once; what is only derived from it moves with every step of its window and may wait a moment."""
+        if before is None or item.price != before.price or item.stale != before.stale:
+            return True
+        return item != before and tick - self.changed_at(f"r{item.key}") >= _DERIVED_TICKS
 
     def _put_row(self, item: Facts, before: Facts | None, tick: int) -> None:
         self._facts[item.key] = item
@@ -55,7 +62,7 @@ class OverviewChannel(Channel):
         return row
 
     def _put_sparks(self, watch: Watch, facts: list[Facts], tick: int) -> None:
-        """Every tick a tenth of the symbols: a minute's line need not follow every trade."""
+        """Every tick a twentieth of the symbols: a minute's line need not follow every trade."""
         for item in facts[tick % _SPARK_TICKS :: _SPARK_TICKS]:
             spark = spark_of(watch.engine.sparkline(item.instrument.symbol, 60), spark_tone(item.change_1h))
             self.put(f"s{item.key}", "fragments/_spark.html", spark, tick, swap="innerHTML")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...model.market import Gap, GapState, Instrument
@@ -32,8 +32,7 @@ class Tag:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class RowView:
+class RowView(NamedTuple):
     """One symbol of the table. `key` is its place in the watch's list: an id that is safe whatever the symbol is called.
 
     `flash` is empty, `up` or `down` with a digit that alternates, so that each change starts its animation anew. `spark` is
@@ -90,8 +89,7 @@ class WhaleView:
     raw_price: float
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """The numbers of one row, before they become text: what sorting and change detection work on. Unknown is None.
 
     `quiet_ms` is 0 while trades come, else the age of the last one in steps, so that it does not change with every tick.
@@ -248,7 +246,7 @@ def _tags(facts: Facts) -> tuple[Tag, ...]:
 
 def with_flash(row: RowView, direction: str, beat: int) -> RowView:
     """The row with the animation of a price that moved `up` or `down`."""
-    return replace(row, flash=f"{direction}{beat % 2}")
+    return row._replace(flash=f"{direction}{beat % 2}")
 
 
 def spark_of(closes: NDArray[np.float64], tone: str) -> SparkView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from urllib.parse import urlencode
 
@@ -254,7 +254,7 @@ def market_of(watch: Watch, facts: list[Facts], query: Query, *, everything: str
 def row_with_spark(watch: Watch, facts: Facts) -> RowView:
     """A whole row, as the page includes it."""
     closes = watch.engine.sparkline(facts.instrument.symbol, 60)
-    return replace(row_of(facts), spark=spark_of(closes, spark_tone(facts.change_1h)))
+    return row_of(facts)._replace(spark=spark_of(closes, spark_tone(facts.change_1h)))
 
 
 def overview_page(watch: Watch, query: Query, *, now_ms: int, everything: str, stream: str) -> OverviewPage:

@@ -1,0 +1,159 @@
+"""Everything that the pages are rendered from, built by hand: a played watch, a hostile one, and one context per template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from marketwatch.clock import ManualClock
+from marketwatch.model.market import Gap, GapReason, GapState, Instrument, Source, Trade, Whale, Whales
+from marketwatch.model.system import FeedState, Level, Notice
+from marketwatch.ports import StoreStats
+from marketwatch.watch import Watch
+from marketwatch.web import format as fmt
+from marketwatch.web.contexts.errors import ConnectingPage, ErrorPage
+from marketwatch.web.contexts.frame import ClockView, Frame, bar_state, build_frame, notice_views
+from marketwatch.web.contexts.overview import Query, all_facts, columns_of
+from marketwatch.web.contexts.search import search
+from marketwatch.web.contexts.status import (
+    Process,
+    StatusPage,
+    StoreFacts,
+    all_gaps,
+    data_box,
+    feeds_of,
+    process_box,
+    settings_rows,
+    store_box,
+)
+from marketwatch.web.contexts.summary import feed_view, market_of, overview_page, row_with_spark, strip_of, whales_of
+from marketwatch.web.contexts.symbol import candles_of, gaps_of, head_of, metrics_of, prints_of, symbol_page, tick_of
+from tests.kit.watches import START_MS, make_watch, play, status, test_settings
+
+NOW_MS = START_MS + 10_050
+HOSTILE = '<script>alert("x")</script>\'"&{{7*7}}'
+
+
+def played(source: Source = Source.LIVE) -> Watch:
+    """A watch after ten seconds of trades, with a gap, a notice and a whale."""
+    watch = make_watch(test_settings(), source=source)
+    play(watch)
+    watch.bus.publish(
+        Gap("g1", "binance", "BTCUSDT", GapReason.ID_JUMP, GapState.LOST, NOW_MS - 5_000, NOW_MS - 2_000, 1_010, 1_015, 2)
+    )
+    watch.bus.publish(Notice("n1", Level.WARNING, "Something to know.", NOW_MS - 1_000))
+    return watch
+
+
+def hostile() -> Watch:
+    """A watch whose venue says nothing that may reach a page unescaped."""
+    names = (HOSTILE, "..%2f<b>&amp;", "币安人生USDT")
+    watch = make_watch(
+        test_settings(), tuple(Instrument(name, name[:24], "USDT", Decimal("0.01")) for name in names), Source.RECORDED
+    )
+    for number, name in enumerate(names):
+        whale = Trade(name, number + 1, 10.0, 20_000.0, NOW_MS - 1_000, False)
+        watch.bus.publish(Whales([Whale(whale, 200_000.0, 100_000.0)]))
+    watch.bus.publish(Notice(HOSTILE, Level.CRITICAL, HOSTILE, NOW_MS))
+    watch.bus.publish(
+        status(watch, NOW_MS, FeedState.STALE, rejected={HOSTILE: 3}, detail=HOSTILE)._replace(endpoint=f"wss://{HOSTILE}")
+    )
+    watch.bus.publish(Gap("g", "binance", HOSTILE, GapReason.SILENCE, GapState.OPEN, NOW_MS - 9_000, NOW_MS))
+    return watch
+
+
+def frame_for(watch: Watch | None, *, path: str = "/", theme: str = "auto") -> Frame:
+    """The frame of a page."""
+    return build_frame(
+        watch=watch, waiting=HOSTILE, clock=ManualClock(NOW_MS), boot="boot-1", theme=theme, path=path, version="0.0.0"
+    )
+
+
+class Given(NamedTuple):
+    """A template with its context."""
+
+    template: str
+    context: Any
+
+
+def process(**given: Any) -> Process:
+    """Figures of a program that runs well."""
+    values: dict[str, Any] = {
+        "version": "0.0.0",
+        "python": "3.11",
+        "uptime_ms": 3_723_000.0,
+        "memory_bytes": 77_000_000,
+        "loop_lag_ms": 0.7,
+        "clients": 3,
+        "slow_clients": 1,
+        "render_ms": 1.5,
+        "render_failures": 0,
+        "tasks_dead": {},
+        **given,
+    }
+    return Process(**values)
+
+
+STATS = StoreStats("sqlite", HOSTILE, 12_345_678, {"market_events": 1_000, "trades": 12}, 3, START_MS, NOW_MS, "native")
+
+
+def fragments(watch: Watch) -> Iterator[Given]:
+    """Every fragment with a context made from `watch`."""
+    symbol = watch.symbols[0]
+    settings = test_settings()
+    columns = columns_of(watch.state.table)
+    facts = all_facts(watch, NOW_MS, columns)
+    row = row_with_spark(watch, facts[0])
+    yield Given("fragments/_bar.html", bar_state(watch, NOW_MS))
+    yield Given("fragments/_clock.html", ClockView(fmt.clock_time(NOW_MS), NOW_MS, "boot-1"))
+    yield Given("fragments/_notices.html", notice_views(watch))
+    yield Given("fragments/_strip.html", strip_of(watch, facts, columns, NOW_MS))
+    yield Given("fragments/_row.html", row)
+    yield Given("fragments/_row.html", row._replace(spark=None, flash="up1", stale=True))
+    yield Given("fragments/_spark.html", row.spark)
+    yield Given("fragments/_market.html", market_of(watch, facts, Query(), everything="Watchlist"))
+    yield Given("fragments/_market.html", market_of(watch, facts, Query(text=HOSTILE[:40], view="gainers"), everything="All"))
+    yield Given("fragments/_whales.html", whales_of(watch))
+    yield Given("fragments/_feed.html", feed_view(watch))
+    yield Given("fragments/_head.html", head_of(watch, symbol, NOW_MS))
+    yield Given("fragments/_metrics.html", metrics_of(watch, symbol))
+    yield Given("fragments/_prints.html", prints_of(watch, symbol))
+    yield Given("fragments/_gaps.html", gaps_of(watch, symbol))
+    yield Given("fragments/_tick.html", tick_of(watch, symbol))
+    yield Given("fragments/_candles.html", candles_of(watch, symbol, "1m"))
+    yield Given("fragments/_feeds.html", feeds_of(watch, NOW_MS))
+    yield Given("fragments/_box.html", data_box(watch, settings))
+    yield Given("fragments/_box.html", store_box(StoreFacts(STATS, "", {})))
+    yield Given("fragments/_box.html", store_box(StoreFacts(None, HOSTILE, {})))
+    yield Given("fragments/_box.html", process_box(process(tasks_dead={"feed": HOSTILE})))
+    yield Given("fragments/_allgaps.html", all_gaps(list(watch.state.gaps.values())))
+    yield Given("fragments/_found.html", search(watch, HOSTILE))
+    yield Given("fragments/_found.html", search(watch, "u"))
+
+
+def pages(watch: Watch) -> Iterator[Given]:
+    """Every page with a context made from `watch`."""
+    symbol = watch.symbols[0]
+    boxes = (data_box(watch, test_settings()), store_box(StoreFacts(STATS, "", {})), process_box(process()))
+    yield Given(
+        "overview.html", overview_page(watch, Query(), now_ms=NOW_MS, everything="Watchlist", stream="/stream/overview")
+    )
+    yield Given(
+        "symbol.html", symbol_page(watch, symbol, chosen="24h", path="/symbols/x", now_ms=NOW_MS, stream="/stream/symbol/x")
+    )
+    yield Given(
+        "status.html",
+        StatusPage(
+            feeds=feeds_of(watch, NOW_MS),
+            boxes=boxes,
+            gaps=all_gaps(list(watch.state.gaps.values())),
+            settings=settings_rows(test_settings(secret_key="s3cret")),
+            stream="/stream/status",
+        ),
+    )
+    yield Given("search.html", search(watch, HOSTILE))
+    yield Given("search.html", search(watch, ""))
+    for code in (403, 404, 429, 500):
+        yield Given("error.html", ErrorPage(code, HOSTILE, HOSTILE))
+    yield Given("connecting.html", ConnectingPage(HOSTILE))
