@@ -79,8 +79,8 @@ def pending(migrations: Sequence[Migration], applied: Sequence[Applied]) -> list
 def statements(script: str) -> Iterator[str]:
     """The single statements of a SQLite script. Raises MigrationError when the last one is not complete."""
     buffer = ""
-    for line in script.splitlines(keepends=True):
-        buffer += line
+    for part in re.split(r"(?<=;)", script):
+        buffer += part
         if sqlite3.complete_statement(buffer):
             yield buffer
             buffer = ""
