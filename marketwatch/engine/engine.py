@@ -62,7 +62,8 @@ class Engine:
             self._end_ms = samples.time_ms + samples.sample_ms
             self._remember(samples)
             self._minutes.take(samples)
-            self.table = self._tick(samples)
+            with np.errstate(all="ignore"):  # unknown is NaN all the way
+                self.table = self._tick(samples)
             self._publish(self.table)
 
     def on_staleness(self, fact: Staleness) -> None:
@@ -90,7 +91,8 @@ class Engine:
             if tier.coarse and tier.grid_ms in _SOURCES[interval]:
                 same = tier.grid_ms == INTERVALS[interval]
                 found = candles if same else aggregate(candles, _NAMES[tier.grid_ms])
-                tier.warm(symbol, [candle for candle in found if candle.closed])
+                with np.errstate(all="ignore"):
+                    tier.warm(symbol, [candle for candle in found if candle.closed])
 
     def _remember(self, samples: Samples) -> None:
         self._facts.append(samples)
@@ -103,8 +105,9 @@ class Engine:
             return
         old, self._facts[position] = self._facts[position], samples
         self._minutes.revise(samples, where)
-        for tier in self._tiers:
-            tier.revise(old, samples, where)
+        with np.errstate(all="ignore"):
+            for tier in self._tiers:
+                tier.revise(old, samples, where)
 
     def _tick(self, samples: Samples) -> MetricTable:
         values, state, filled = {}, {}, {}
@@ -116,8 +119,7 @@ class Engine:
                 state[name], filled[name] = window.state(head, self._stale)
             tier.finish()
         middle = (samples.bid + samples.ask) / 2.0
-        with np.errstate(all="ignore"):
-            spread = 1e4 * (samples.ask - samples.bid) / middle
+        spread = 1e4 * (samples.ask - samples.bid) / middle
         points = {"price": samples.price, "bid": samples.bid, "ask": samples.ask, "spread_bps": spread}
         names = [window.name for window in self.windows]
         return MetricTable(

@@ -17,6 +17,12 @@ UNSEEN = 1 << 24
 """Added to a bucket's gap count when part of its span was never sampled."""
 
 
+def log_return(price: F8, before: F8 | float) -> F8:
+    """ln(price / before), exact also for the small moves of half a second."""
+    moved: F8 = np.log1p((price - before) / before)
+    return moved
+
+
 class BucketRing:
     """Closed buckets `[first, end)` of one grid, by number (time // grid): float64 (rows, fields, symbols).
 
@@ -68,10 +74,8 @@ class BucketRing:
         """Recompute the return of a bucket against the one before it."""
         if self.first <= number < self.end:
             before = self.cells[(number - 1) % self.rows, PRICE, columns] if number > self.first else np.nan
-            with np.errstate(all="ignore"):
-                self.cells[number % self.rows, RETURN, columns] = np.log(
-                    self.cells[number % self.rows, PRICE, columns] / before
-                )
+            cells = self.cells[number % self.rows]
+            cells[RETURN, columns] = log_return(cells[PRICE, columns], before)
             self.judge(number)
 
     def row(self, number: int) -> F8:

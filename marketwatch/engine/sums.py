@@ -201,7 +201,7 @@ class Sums:
     def shaky(self, left: F8, counts: F8) -> NDArray[np.intp]:
         """Symbols whose sums must be built anew: `left` (4, symbols) of the first four sums is tiny against their peaks."""
         low = left < _SHAKY * self._peak
-        low[2:] &= counts > 0
+        low[2:] &= counts > 0.5
         if not low.any():
             return np.empty(0, np.intp)
         return np.flatnonzero(low.any(axis=0))

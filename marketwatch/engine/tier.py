@@ -25,6 +25,7 @@ from .ring import (
     UNSEEN,
     VOLUME,
     BucketRing,
+    log_return,
 )
 from .windows import Head, RollingWindow
 
@@ -32,7 +33,10 @@ _REVISABLE_MS = 130_000
 
 
 class Tier:
-    """Buckets of `grid_ms` for all symbols. `take` a sample, read the windows with `head`, then `finish`."""
+    """Buckets of `grid_ms` for all symbols. `take` a sample, read the windows with the head it answers, then `finish`.
+
+    Call everything with numpy's floating point warnings off: unknown is NaN all the way through.
+    """
 
     def __init__(self, grid_ms: int, sample_ms: int, windows: Sequence[Window], *, symbols: int, reference: int | None) -> None:
         self.grid_ms = grid_ms
@@ -113,22 +117,19 @@ class Tier:
         if self.coarse:
             np.fmax(cells[PEAK], price, out=cells[PEAK])
             np.fmin(cells[TROUGH], price, out=cells[TROUGH])
-            with np.errstate(all="ignore"):
-                np.fmin(cells[FALL], price / cells[PEAK], out=cells[FALL])
+            np.fmin(cells[FALL], price / cells[PEAK], out=cells[FALL])
         self._relate(cells)
 
     def _relate(self, cells: F8) -> None:
         ring = self.ring
         before = ring.row(ring.end - 1)[PRICE] if ring.end > ring.first else np.nan
-        with np.errstate(all="ignore"):
-            np.log(cells[PRICE] / before, out=cells[RETURN])
+        cells[RETURN] = log_return(cells[PRICE], before)
 
     def _head(self, cells: F8, samples: Samples) -> Head:
         known = float(cells[PRICE].sum() + cells[RETURN].sum())
         clean = known == known and not self._gap.any()
         elapsed = samples.time_ms + samples.sample_ms - self.ring.end * self.grid_ms
-        with np.errstate(all="ignore"):
-            return Head(cells, self._gap, summaries(cells, coarse=self.coarse), min(elapsed, self.grid_ms), clean)
+        return Head(cells, self._gap, summaries(cells, coarse=self.coarse), min(elapsed, self.grid_ms), clean)
 
     # Amendments
 
@@ -142,9 +143,8 @@ class Tier:
         columns = np.array(sorted(self._touched), np.intp)
         changed = min(self._touched.values())
         self._touched.clear()
-        with np.errstate(all="ignore"):
-            for window in self.windows:
-                window.rebuild(columns, changed)
+        for window in self.windows:
+            window.rebuild(columns, changed)
 
     def revise(self, old: Samples, new: Samples, where: NDArray[np.intp]) -> None:
         """A closed step was amended for some symbols. On a coarse grid the order inside the bucket is not looked into again."""

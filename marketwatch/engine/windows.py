@@ -87,10 +87,9 @@ class RollingWindow:
     def values(self, head: Head) -> F8:
         """The metrics, (len(WINDOW_METRICS), symbols), NaN where unknown. Anything over fewer than two prices is unknown."""
         out = np.empty((len(WINDOW_METRICS), self._ring.symbols))
-        with np.errstate(all="ignore"):
-            self._moments(out, head)
-            self._ranges(out, head)
-            out[_ROW["ema"]] = self._ema.peek(head.cells[PRICE], clean=head.clean)
+        self._moments(out, head)
+        self._ranges(out, head)
+        out[_ROW["ema"]] = self._ema.peek(head.cells[PRICE], clean=head.clean)
         few = self._counts(head)[0] < 2
         if np.any(few):
             out[:, few] = np.nan
@@ -105,24 +104,28 @@ class RollingWindow:
         return sums.known + known, sums.weights + rows * known, sums.returns + ~np.isnan(head.cells[RETURN])
 
     def _moments(self, out: F8, head: Head) -> None:
-        sums = self._sums
         counts, weights, returns = self._counts(head)
-        while True:
-            added = sums.terms(head.cells, sums.anchor, clean=head.clean)
-            np.multiply(added[DEVIATIONS], sums.rows + 1, out=added[WEIGHTED])
-            deviation = added[DEVIATIONS].copy()
-            total = np.add(sums.sums, added, out=added)
-            mean = total[DEVIATIONS] / counts
-            left = total[:4].copy()
-            np.subtract(left[SQUARES], total[DEVIATIONS] * mean, out=left[SQUARES])
-            shaky = sums.shaky(left, total[COUNTS])
-            if not len(shaky):
-                break
-            sums.rebuild(shaky)
-        self._prices(out, head, deviation, mean, np.maximum(left[SQUARES], 0.0) / counts)
-        np.add(sums.anchor, total[WEIGHTED] / weights, out=out[_ROW["wma"]])
+        total, deviation, left = self._totals(head, counts, returns)
+        shaky = self._sums.shaky(left, total[COUNTS])
+        if len(shaky):
+            self._sums.rebuild(shaky)
+            total, deviation, left = self._totals(head, counts, returns)
+        self._prices(out, head, deviation, total[DEVIATIONS] / counts, np.maximum(left[SQUARES], 0.0) / counts)
+        np.add(self._sums.anchor, total[WEIGHTED] / weights, out=out[_ROW["wma"]])
         self._flows(out, head, total)
-        self._returns(out, total, returns, head)
+        self._returns(out, total, returns, left[RETURN_SQUARES], head)
+
+    def _totals(self, head: Head, counts: Number, returns: Number) -> tuple[F8, F8, F8]:
+        """The sums with the head (12, symbols), the head's deviation, and the first four sums without their mean."""
+        sums = self._sums
+        added = sums.terms(head.cells, sums.anchor, clean=head.clean)
+        deviation = added[DEVIATIONS].copy()
+        np.multiply(deviation, sums.rows + 1, out=added[WEIGHTED])
+        total = np.add(sums.sums, added, out=added)
+        left = total[:4].copy()
+        left[SQUARES] -= total[DEVIATIONS] * (total[DEVIATIONS] / counts)
+        left[RETURN_SQUARES] = _variation(total[RETURN_SQUARES], total[RETURNS], returns)
+        return total, deviation, left
 
     def _prices(self, out: F8, head: Head, deviation: F8, mean: F8, variance: F8) -> None:
         sma, std = out[_ROW["sma"]], out[_ROW["price_std"]]
@@ -155,8 +158,7 @@ class RollingWindow:
         known: F8 = self._sums.known * grid_s + ~np.isnan(head.cells[PRICE]) * (head.elapsed_ms / 1000.0)
         return known
 
-    def _returns(self, out: F8, total: F8, counts: Number, head: Head) -> None:
-        variation = _variation(total[RETURN_SQUARES], total[RETURNS], counts)
+    def _returns(self, out: F8, total: F8, counts: Number, variation: F8, head: Head) -> None:
         divisor = np.maximum(counts - 1.0, 0.0)
         np.sqrt(variation / divisor, out=out[_ROW["realized_vol"]])
         out[_ROW["realized_vol"]] *= self._annual
@@ -174,6 +176,7 @@ class RollingWindow:
             lost = self._sums.excluded + self._head_excluded(head)
             own, both = own - lost[1], counts - lost[0]
             variation = _variation(total[RETURN_SQUARES] - lost[2], own, both)
+            variation[variation <= _NOISE * total[RETURN_SQUARES]] = 0.0
         mean = total[REFERENCE] / both
         shared = total[CROSS] - own * mean
         theirs = _variation(total[REFERENCE_SQUARES], total[REFERENCE], both)
