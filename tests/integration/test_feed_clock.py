@@ -36,7 +36,7 @@ def _check(rig: Rig) -> None:
 
 @pytest.mark.parametrize("offset_ms", [HOUR_MS, -HOUR_MS])
 async def test_venue_clock_an_hour_off_leaves_candles_alone_and_is_shown(offset_ms: int) -> None:
-    async with Rig(TAPE, speed=25, venue={"clock_offset_ms": offset_ms}) as rig:
+    async with Rig(TAPE, speed=50, venue={"clock_offset_ms": offset_ms}) as rig:
         await _played(rig)
         _check(rig)
         shown = rig.tap.status.clock_offset_ms
@@ -47,7 +47,7 @@ async def test_venue_clock_an_hour_off_leaves_candles_alone_and_is_shown(offset_
 
 @pytest.mark.parametrize("step_ms", [HOUR_MS, -HOUR_MS])
 async def test_machine_clock_stepped_by_an_hour_leaves_candles_alone_and_is_shown(step_ms: int) -> None:
-    async with Rig(TAPE, speed=25) as rig:
+    async with Rig(TAPE, speed=50) as rig:
         await _played(rig, steps=((30, step_ms),))
         _check(rig)
         assert rig.tap.status.clock_offset_ms == pytest.approx(step_ms, abs=2500)

@@ -17,7 +17,7 @@ LONG = synthetic_tape(["BTCUSDT", "ETHUSDT"], seconds=45, rate=10, seed=9)
 
 
 async def test_malformed_frames_are_skipped_and_counted_and_the_line_stays() -> None:
-    async with Rig(TAPE, speed=8) as rig:
+    async with Rig(TAPE, speed=20) as rig:
         rig.venue.play()
         await rig.until_played(3)
         corpus = malformed_trades() | broken_frames()
@@ -42,7 +42,7 @@ async def test_malformed_trade_is_never_accepted() -> None:
 
 
 async def test_lost_prints_are_refilled_and_their_gap_is_closed() -> None:
-    async with Rig(TAPE, speed=8) as rig:
+    async with Rig(TAPE, speed=20) as rig:
         rig.venue.play()
         await rig.until_played(3)
         rig.venue.faults.lose("BTCUSDT", 9)
@@ -59,7 +59,7 @@ async def test_lost_prints_are_refilled_and_their_gap_is_closed() -> None:
 
 
 async def test_prints_that_the_venue_withholds_stay_a_visible_gap() -> None:
-    async with Rig(TAPE, speed=15) as rig:
+    async with Rig(TAPE, speed=20) as rig:
         rig.venue.play()
         await rig.until_played(3)
         rig.venue.faults.lose("BTCUSDT", 5)
@@ -75,7 +75,7 @@ async def test_prints_that_the_venue_withholds_stay_a_visible_gap() -> None:
 
 
 async def test_doubled_late_and_disordered_prints_give_the_samples_of_the_sorted_unique_ones() -> None:
-    async with Rig(LONG, speed=20) as rig:
+    async with Rig(LONG, speed=40) as rig:
         faults = rig.venue.faults
         rig.venue.play()
         await rig.until_played(5)
@@ -97,7 +97,7 @@ async def test_doubled_late_and_disordered_prints_give_the_samples_of_the_sorted
 
 @pytest.mark.parametrize("symbol", [None, "ETHUSDT"])
 async def test_exchange_halt_is_no_loss_and_refills_nothing(symbol: str | None) -> None:
-    async with Rig(TAPE, speed=10) as rig:
+    async with Rig(TAPE, speed=20) as rig:
         rig.venue.play()
         await rig.until_played(4)
         rig.venue.market.halt(5000, symbol)
@@ -109,7 +109,7 @@ async def test_exchange_halt_is_no_loss_and_refills_nothing(symbol: str | None) 
 
 
 async def test_long_halt_of_one_symbol_shows_it_stale_and_refills_nothing() -> None:
-    async with Rig(LONG, speed=20) as rig:
+    async with Rig(LONG, speed=40) as rig:
         rig.venue.play()
         await rig.until_played(8)
         rig.venue.market.halt(20_000, "ETHUSDT")
@@ -122,7 +122,7 @@ async def test_long_halt_of_one_symbol_shows_it_stale_and_refills_nothing() -> N
 
 async def test_symbols_of_any_script_are_watched() -> None:
     tape = synthetic_tape(["币安人生USDT", "BTCUSDT"], seconds=8, rate=10, seed=4)
-    async with Rig(tape, speed=8) as rig:
+    async with Rig(tape, speed=20) as rig:
         rig.venue.play()
         await rig.settle()
         rig.checker.assert_complete(rig.tap)
@@ -130,7 +130,7 @@ async def test_symbols_of_any_script_are_watched() -> None:
 
 
 async def test_aggregate_stream_covers_every_print_and_refills_by_aggregate_id() -> None:
-    async with Rig(TAPE, speed=8, binance_stream="aggtrade") as rig:
+    async with Rig(TAPE, speed=20, binance_stream="aggtrade") as rig:
         rig.venue.play()
         await rig.until_played(4)
         rig.venue.cut(rst=True)
@@ -148,7 +148,7 @@ async def test_aggregate_stream_covers_every_print_and_refills_by_aggregate_id()
 
 
 async def test_microsecond_times_are_read_by_configuration() -> None:
-    async with Rig(TAPE, speed=10, time_unit="microsecond") as rig:
+    async with Rig(TAPE, speed=20, time_unit="microsecond") as rig:
         rig.venue.play()
         await rig.settle()
         rig.checker.assert_complete(rig.tap)

@@ -32,7 +32,7 @@ TROUBLES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 async def test_refill_gets_over_trouble_of_the_rest_interface(trouble: str) -> None:
-    async with Rig(TAPE, speed=12) as rig:
+    async with Rig(TAPE, speed=25) as rig:
         rig.venue.play()
         await rig.until_played(3)
         script = rig.venue.script(AGG_TRADES, **TROUBLES[trouble])
@@ -44,7 +44,7 @@ async def test_refill_gets_over_trouble_of_the_rest_interface(trouble: str) -> N
 
 @pytest.mark.parametrize(("status", "pause_s"), [(429, 3), (418, 5)])
 async def test_retry_after_is_obeyed_by_all_requests(status: int, pause_s: int) -> None:
-    async with Rig(TAPE, speed=8) as rig:
+    async with Rig(TAPE, speed=20) as rig:
         rig.venue.play()
         await rig.until_played(3)
         rig.venue.script(AGG_TRADES, status=status, headers={"Retry-After": str(pause_s)})
@@ -65,7 +65,7 @@ async def test_forbidden_stream_address_is_left_for_good(status: int) -> None:
     tape = synthetic_tape(["BTCUSDT"], seconds=8, rate=12, seed=13)
     async with (
         FakeBinance(tape, clock=Rig(tape).clock, history_days=1) as closed,
-        Rig(tape, speed=8, before=(closed,), expect_stream=False) as rig,
+        Rig(tape, speed=20, before=(closed,), expect_stream=False) as rig,
     ):
         closed.script("/stream", status=status, times=-1)
         closed.script(AGG_TRADES, status=status, times=-1)
@@ -82,7 +82,7 @@ async def test_forbidden_stream_address_is_left_for_good(status: int) -> None:
 
 
 async def test_all_stream_addresses_forbidden_is_told_and_not_repeated() -> None:
-    async with Rig(TAPE, speed=10, expect_stream=False) as rig:
+    async with Rig(TAPE, speed=20, expect_stream=False) as rig:
         rig.venue.script("/stream", status=451, times=-1)
         await rig.start()
         await until(lambda: rig.tap.statuses and rig.tap.status.state is FeedState.FORBIDDEN, 5, "the state FORBIDDEN")
@@ -94,7 +94,7 @@ async def test_all_stream_addresses_forbidden_is_told_and_not_repeated() -> None
 async def test_forbidden_rest_address_hands_over_to_the_next() -> None:
     async with (
         FakeBinance(TAPE, clock=Rig(TAPE).clock, history_days=1) as closed,
-        Rig(TAPE, speed=8, before=(closed,), expect_stream=False) as rig,
+        Rig(TAPE, speed=20, before=(closed,), expect_stream=False) as rig,
     ):
         closed.script("/stream", status=451, times=-1)
         closed.script(AGG_TRADES, status=451, times=-1)
@@ -110,8 +110,8 @@ async def test_forbidden_rest_address_hands_over_to_the_next() -> None:
 
 @pytest.mark.parametrize("status", [500, 503, 429, 404])
 async def test_failing_handshakes_are_repeated_until_one_succeeds(status: int) -> None:
-    async with Rig(TAPE, speed=10, expect_stream=False) as rig:
-        rig.venue.script("/stream", status=status, times=3)
+    async with Rig(TAPE, speed=20, expect_stream=False) as rig:
+        rig.venue.script("/stream", status=status, headers={"Retry-After": "2"}, times=3)
         await rig.start()
         await rig.subscribed()
         rig.venue.play()
@@ -121,7 +121,7 @@ async def test_failing_handshakes_are_repeated_until_one_succeeds(status: int) -
 
 
 async def test_refill_that_never_succeeds_ends_as_a_lost_gap_and_the_feed_lives() -> None:
-    async with Rig(TAPE, speed=60) as rig:
+    async with Rig(TAPE, speed=200) as rig:
         rig.venue.script(AGG_TRADES, status=400, body=b'{"code":-1000,"msg":"no"}', times=-1)
         rig.venue.play()
         await rig.until_played(3)
@@ -140,7 +140,7 @@ async def test_unreachable_venue_raises_a_feed_error_in_time() -> None:
 
 
 async def test_unknown_symbol_is_left_out_with_a_notice() -> None:
-    async with Rig(TAPE, speed=10, symbols=("BTCUSDT", "NOPEUSDT", "ETHUSDT")) as rig:
+    async with Rig(TAPE, speed=20, symbols=("BTCUSDT", "NOPEUSDT", "ETHUSDT")) as rig:
         assert rig.symbols == ("BTCUSDT", "ETHUSDT")
         await until(lambda: "unknown:NOPEUSDT" in rig.tap.open_notices(), 5, "the notice")
 

@@ -340,7 +340,7 @@ async def _serve(options: argparse.Namespace) -> None:
     speed = options.speed or 1.0
     span_ms = tape.end_ms - tape.start_ms
     early_ms = 0 if not options.end_now else span_ms if options.speed == 0 else span_ms - round(span_ms / speed)
-    clock = ScaledClock(start_ms=time.time_ns() // 1_000_000 - early_ms, speed=speed)
+    clock = ScaledClock(start_ms=time.time_ns() // 1_000_000 - early_ms, speed=speed, steady=False)
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

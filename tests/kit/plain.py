@@ -72,30 +72,30 @@ def sample_faults(samples: Sequence[Samples], symbol: str, trades: Sequence[Venu
 
 
 def plain_metrics(samples: Sequence[Samples], column: int, reference: int, length: int) -> dict[str, float]:
-    """Every window metric of one symbol over the newest `length` steps; NaN where unknown. `ema` runs over all steps."""
+    """Every window metric of one symbol over the newest `length` steps; NaN where unknown. `ema` runs since the first price."""
     every = np.array([sample.price[column] for sample in samples])
     price, other = every[-length:], np.array([sample.price[reference] for sample in samples[-length:]])
     window = samples[-length:]
     volume = _column(window, "volume", column)
     total = float(volume.sum())
     seconds = length * samples[0].sample_ms / 1000
-    running = np.maximum.accumulate(_column(window, "high", column))
+    peaks = np.maximum.accumulate(price)
     returns, market = np.diff(np.log(price)), np.diff(np.log(other))
     std, mean = float(price.std()), float(price.mean())
     weights = np.arange(1, len(price) + 1)
     return {
         "sma": mean,
-        "ema": _ema(every, length),
+        "ema": _ema(every[np.flatnonzero(~np.isnan(every))[0] :], length),
         "wma": float((price * weights).sum() / weights.sum()),
         "vwap": float(_column(window, "notional", column).sum() / total) if total else np.nan,
         "price_std": std,
         "volatility": 100 * std / mean,
         "realized_vol": float(returns.std(ddof=1) * np.sqrt(365 * 86_400_000 / samples[0].sample_ms) * 100),
-        "drawdown": float(100 * (price[-1] / running[-1] - 1)),
-        "max_drawdown": float(100 * (_column(window, "low", column) / running - 1).min()),
+        "drawdown": float(100 * (price[-1] / peaks[-1] - 1)),
+        "max_drawdown": float(100 * (price / peaks - 1).min()),
         "change": float(100 * (price[-1] / price[0] - 1)),
         "zscore": (price[-1] - mean) / std if std else np.nan,
-        "high": float(running[-1]),
+        "high": float(_column(window, "high", column).max()),
         "low": float(_column(window, "low", column).min()),
         "volume": total,
         "trade_rate": float(sum(int(sample.trades[column]) for sample in window) / seconds),
