@@ -46,8 +46,8 @@ class RateLimit:
         """Seconds until one more request fits."""
         _, current, previous = row
         if current < self.limit and previous:
-            return max(PERIOD_S * (1.0 - (self.limit - current) / previous) - age, 0.05)
-        return max(PERIOD_S - age + PERIOD_S * (1.0 - self.limit / current), 0.05)
+            return max(PERIOD_S * (1.0 - (self.limit - current) / previous) - age, 0.0) + 0.01
+        return PERIOD_S - age + max(PERIOD_S * (1.0 - self.limit / current), 0.0) + 0.01
 
 
 @lru_cache(maxsize=4096)

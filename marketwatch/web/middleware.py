@@ -247,12 +247,8 @@ class ProtocolNoise(logging.Filter):
         self._bad = telemetry.bad_requests.labels("malformed")
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if "Error handling request" not in record.getMessage() or record.exc_info is None:
-            return True
-        if (
-            isinstance(record.exc_info[1], web.HTTPException)
-            or type(record.exc_info[1]).__module__ == "aiohttp.http_exceptions"
-        ):
-            self._bad.inc()
-            return False
-        return True
+        error = record.exc_info[1] if record.exc_info else None
+        if type(error).__module__ != "aiohttp.http_exceptions":
+            return record.levelno >= logging.WARNING
+        self._bad.inc()
+        return False

@@ -50,10 +50,12 @@ def build_app(
     telemetry: Telemetry,
     tasks: Tasks | None = None,
     hub: Hub | None = None,
+    keepalive_s: float = 15.0,
 ) -> web.Application:
     """The application, ready for a runner. Whoever runs it owns the store, the slot and `tasks`.
 
-    Without `tasks` the background work runs in tasks of the application's own.
+    Without `tasks` the background work runs in tasks of the application's own. `keepalive_s`: how long a connection may be
+    idle, or take to send its request.
     """
     limits = {
         "keepalive_timeout": 15.0,
@@ -142,6 +144,7 @@ def _protocol_logger(telemetry: Telemetry) -> logging.Logger:
     """What aiohttp's protocol logs to: hostile bytes are counted there, not written down one by one."""
     logger = logging.Logger("marketwatch.http")
     logger.parent = logging.getLogger()
+    logger.setLevel(logging.DEBUG)
     logger.addFilter(ProtocolNoise(telemetry))
     return logger
 

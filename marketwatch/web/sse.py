@@ -116,6 +116,7 @@ class Hub:
         self._base = 0
         self._channels: dict[str, _Channel] = {}
         self._full: dict[_Client, None] = {}
+        self._plain: dict[_Plain, None] = {}
         self._on_cut = on_cut
         self._count = 0
         self._closing = False
@@ -214,10 +215,12 @@ class Hub:
         await response.prepare(request)
         client = _Plain(place, request, response)
         self.joined(client)
+        self._plain[client] = None
         client.send(beginning)
         try:
             await client.run()
         finally:
+            self._plain.pop(client)
             self.left(client)
         return response
 
@@ -254,11 +257,14 @@ class Hub:
             del self._channels[place.name]
 
     def sweep(self) -> None:
-        """Cut who was full for too long, and greet silent channels so that dead connections show themselves."""
+        """Cut who was full for too long, let go who left, greet silent channels so that dead connections show themselves."""
         now = self.now()
         for client in list(self._full):
             if client.full_since is not None and now - client.full_since >= self._slow_s:
                 self._cut(client, "slow")
+        for plain in list(self._plain):
+            if plain.gone:
+                plain.close()
         for place in list(self._channels.values()):
             if now - place.spoke_at >= self._ping_s:
                 place.spoke_at = now
@@ -343,6 +349,12 @@ class _Plain:
         self._pending = bytearray()
         self._wake = asyncio.Event()
         self._open = True
+
+    @property
+    def gone(self) -> bool:
+        """Nobody tells a waiting handler that its client has hung up."""
+        transport = self._request.transport
+        return transport is None or transport.is_closing()
 
     def send(self, data: bytes) -> None:
         self._pending += data

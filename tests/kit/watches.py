@@ -35,6 +35,7 @@ from marketwatch.store import open_store
 from marketwatch.telemetry import Telemetry
 from marketwatch.watch import Watch, WatchSlot
 from marketwatch.web.server import build_app
+from marketwatch.web.sse import Hub
 
 START_MS = 1_763_683_200_000
 """2025-11-21T00:00:00Z."""
@@ -115,10 +116,10 @@ def play(watch: Watch, start_ms: int = START_MS, seconds: int = 10) -> int:
 def history(symbol: str, interval: str, length_ms: int, count: int, end_ms: int, base: float = 100.0) -> list[Candle]:
     """`count` closed candles up to `end_ms`: closes go `base`, `base` + 1, ..., a range of 2, volume 10."""
     first = end_ms // length_ms * length_ms - count * length_ms
+    closes = [(first + n * length_ms, base + n) for n in range(count)]
     return [
-        Candle(symbol, interval, first + n * length_ms, base + n - 0.5, base + n + 1, base + n - 1, base + n, 10.0, 10 * (base + n), 5, 4.0)
-        for n in range(count)
-    ]  # fmt: skip
+        Candle(symbol, interval, at, close - 0.5, close + 1, close - 1, close, 10.0, 10 * close, 5, 4.0) for at, close in closes
+    ]
 
 
 def warm(watch: Watch, candles: list[Candle]) -> None:
@@ -158,9 +159,17 @@ class World:
         self.telemetry = Telemetry()
         self.watch = make_watch(settings)
 
-    def build(self) -> web.Application:
+    def build(self, *, hub: Hub | None = None, keepalive_s: float = 15.0) -> web.Application:
         """The application; call it once."""
-        return build_app(settings=self.settings, clock=self.clock, store=self.store, slot=self.slot, telemetry=self.telemetry)
+        return build_app(
+            settings=self.settings,
+            clock=self.clock,
+            store=self.store,
+            slot=self.slot,
+            telemetry=self.telemetry,
+            hub=hub,
+            keepalive_s=keepalive_s,
+        )
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[TestClient[web.Request, web.Application]]:
