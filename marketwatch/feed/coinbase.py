@@ -9,7 +9,7 @@ Symbols are the venue's own product ids, `BTC-USD`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from random import Random
 from typing import Any
@@ -40,7 +40,11 @@ _HISTORY = (("1h", 30 * 86_400_000), ("1m", 86_400_000))
 
 
 class CoinbaseFeed:
-    """Fulfils `ports.Feed` for `coinbase`; `settings.coinbase_format` chooses the dialect."""
+    """Fulfils `ports.Feed` for `coinbase`; `settings.coinbase_format` chooses the dialect.
+
+    `resume` may be assigned before `run`: the last stored `(trade id, time_ms)` per product, so that the time since then is a
+    gap that gets refilled.
+    """
 
     venue = "coinbase"
     source = Source.LIVE
@@ -58,6 +62,7 @@ class CoinbaseFeed:
     ) -> None:
         self.publish = publish
         self.tap = tap
+        self.resume: Mapping[str, tuple[int, int]] = {}
         self._settings = settings
         self._clock = clock
         self._connect_timeout_s = connect_timeout_s
@@ -74,7 +79,7 @@ class CoinbaseFeed:
     def _prepare(self) -> None:
         """Fresh state for a run over the chosen products."""
         now = self._clock.monotonic()
-        self.ledger = Ledger(self._products, venue=self.venue)
+        self.ledger = Ledger(self._products, venue=self.venue, resume=self.resume)
         self.offset = ClockOffset()
         self.watchdog = Watchdog(self._products, stale_s=self._settings.stale_s, now=now)
         self.refill = CoinbaseRefill(

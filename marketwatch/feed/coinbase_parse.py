@@ -93,6 +93,14 @@ def parse(frame: bytes | str, *, received_ms: int = 0) -> list[Parsed]:
     return facts
 
 
+def read_match(data: Any) -> Trade:
+    """A decoded `match`, as the stream and REST tell it. Raises MalformedMessage, and nothing else."""
+    try:
+        return _read_match(data)
+    except (_Bad, KeyError, TypeError, ValueError, OverflowError, IndexError) as error:
+        raise MalformedMessage(f"A Coinbase trade cannot be read ({_reason(error)}): {str(data)[:120]}.") from None
+
+
 def parse_many(frames: Sequence[bytes], into: CoinbaseGulp, *, received_ms: int) -> None:
     """Read `frames` into `into`. Never raises; a bad row is counted in `into.rejected`, the others of its frame stay."""
     into.messages += len(frames)

@@ -19,7 +19,7 @@ from ..clock import Clock
 from ..errors import EndpointForbidden, FeedError, MalformedMessage, RateLimited
 from ..model.market import DOLLARS, Candle, Instrument, Trade
 from .binance_parse import FIRST_MS, LAST_MS
-from .coinbase_parse import parse
+from .coinbase_parse import read_match
 from .pairs import split_symbol
 
 REST = "https://api.exchange.coinbase.com"
@@ -196,11 +196,7 @@ def read_trades(product: str, rows: Any) -> list[Trade]:
     """
     if not isinstance(rows, list):
         raise MalformedMessage(f"The trades of {product} are not a list.")
-    found: list[Trade] = []
-    for row in rows[: PAGE + 500]:
-        match = {**row, "type": "match", "product_id": product} if isinstance(row, dict) else row
-        found += [fact for fact in parse(orjson.dumps(match)) if isinstance(fact, Trade)]
-    return found
+    return [read_match({**row, "product_id": product} if isinstance(row, dict) else row) for row in rows[: PAGE + 500]]
 
 
 def read_candles(product: str, interval: str, rows: Any) -> list[Candle]:

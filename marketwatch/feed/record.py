@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import gzip
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
@@ -34,22 +34,29 @@ class Tappable(Protocol):
     tap: Tap | None
 
 
+def _create(path: Path) -> IO[bytes]:
+    return path.open("xb")
+
+
 class FrameWriter:
     """Collects frames for a thread to write. Above 500,000 waiting frames the oldest go and are counted in `dropped`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, create: Callable[[Path], IO[bytes]] = _create) -> None:
         self.frames = self.dropped = 0
         self._path = path
+        self._create = create
         self._waiting: deque[bytes] = deque()
         self._file: IO[bytes] | None = None
 
     def open(self) -> None:
         """Create the file; an existing one is not overwritten. Raises ConfigError."""
         try:
-            file = self._path.open("xb")
+            with contextlib.ExitStack() as undo:
+                file = undo.enter_context(self._create(self._path))
+                self._file = _compressed(file, self._path.suffix.lower())
+                undo.pop_all()
         except OSError as error:
             raise ConfigError(f"The recording {str(self._path)!r} cannot be created: {error.strerror or error}.") from None
-        self._file = _compressed(file, self._path.suffix.lower())
 
     def hear(self, received_ms: int, frames: Sequence[bytes]) -> None:
         """The tap. A frame that spans lines (none of the venues sends one) is put on one line."""
@@ -62,25 +69,39 @@ class FrameWriter:
             self.dropped += 1
 
     def flush(self) -> None:
-        """Write what waits and hand it to the operating system. Raises OSError when the disk refuses."""
+        """Write what waits and hand it to the operating system. Raises FeedError when the disk refuses."""
         assert self._file is not None
         lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        if lines:
+        if not lines:
+            return
+        try:
             self._file.write(b"".join(lines))
             self._file.flush()
+        except OSError as error:
+            raise self._refused(error) from None
 
     def close(self) -> None:
-        """Write the rest and end the archive properly."""
-        if self._file is not None:
+        """Write the rest and end the archive properly. Raises FeedError when the disk refuses."""
+        if self._file is None:
+            return
+        try:
             self.flush()
-            self._file.close()
-            self._file = None
+        finally:
+            file, self._file = self._file, None
+            try:
+                file.close()
+            except OSError as error:
+                raise self._refused(error) from None
+
+    def _refused(self, error: OSError) -> FeedError:
+        return FeedError(f"The recording {str(self._path)!r} cannot be written ({error.strerror or error}); it is incomplete.")
 
 
 async def record(settings: Settings, clock: Clock, out: Path, duration_s: float | None) -> int:
     """Record until the time is over, the feed ends or this is cancelled (which counts as a wish to finish); answers frames.
 
-    Raises ConfigError when `out` cannot be created or the feed is a recording already, FeedError when no venue answers.
+    Raises ConfigError when `out` cannot be created or the feed is a recording already, FeedError when no venue answers or the
+    disk refuses.
     """
     if settings.feed.startswith("recorded:"):
         raise ConfigError("A recording is a file of frames already; copy it instead of recording it again.")
@@ -144,8 +165,10 @@ class _Closing:
         self._file.flush()
 
     def close(self) -> None:
-        self._compressor.close()
-        self._file.close()
+        try:
+            self._compressor.close()
+        finally:
+            self._file.close()
 
 
 def _nowhere(event: object, /) -> None:

@@ -243,3 +243,38 @@ async def test_refused_subscription_is_told(fake: FakeCoinbase) -> None:
     await rig.until(lambda: any("BTC-USD is not valid" in text for text in rig.notices()))
     playing.cancel()
     await asyncio.gather(playing, return_exceptions=True)
+
+
+async def test_time_since_the_last_run_is_a_gap_that_is_refilled(fake: FakeCoinbase) -> None:
+    await fake.trade(count=10)
+    rig = Rig(fake)
+    rig.feed.resume = {"BTC-USD": (1004, START_MS)}
+    await rig.feed.instruments()
+    playing = asyncio.create_task(rig.feed.run())
+    await rig.until(lambda: [trade.trade_id for trade in rig.trades()] == [1009, 1005, 1006, 1007, 1008])
+    await rig.until(lambda: all(gap.state is GapState.CLOSED for gap in rig.gaps().values()))
+    playing.cancel()
+    await asyncio.gather(playing, return_exceptions=True)
+    assert {gap.reason for gap in rig.gaps().values()} == {GapReason.RESTART}
+
+
+async def test_pause_that_the_venue_asks_for_is_kept_and_the_refill_goes_on(fake: FakeCoinbase) -> None:
+    async with running(fake) as rig:
+        await fake.trade(count=2)
+        await rig.until_complete()
+        fake.rest_status = 429
+        fake.lose(2)
+        await fake.trade(count=4)
+        await rig.until(lambda: any("/trades" in path for path in fake.requests))
+        fake.rest_status = 200
+        await rig.until_complete()
+    assert sum("/trades" in path for path in fake.requests) <= 3
+
+
+async def test_tap_hears_every_frame(fake: FakeCoinbase) -> None:
+    heard: list[bytes] = []
+    async with running(fake) as rig:
+        rig.feed.tap = lambda _received_ms, frames: heard.extend(frames)
+        await fake.trade(count=7)
+        await rig.until_complete()
+    assert sum(b'"match"' in frame for frame in heard) == 7

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 
 from marketwatch.clock import ManualClock, SystemClock
 from marketwatch.config import Settings
-from marketwatch.errors import ConfigError
+from marketwatch.errors import ConfigError, FeedError, MarketwatchError
 from marketwatch.feed.record import FrameWriter, record
 from marketwatch.feed.recorded import RecordedFeed
 from marketwatch.feed.recorded_lines import Recording
@@ -81,3 +84,26 @@ def test_frame_with_line_breaks_stays_on_one_line(tmp_path: Path) -> None:
     writer.hear(1_790_000_000_123, [b'{\n  "result": null\n}', b"{}"])
     writer.close()
     assert (tmp_path / "a").read_bytes() == b'1790000000123000000 { "result": null }\n1790000000123000000 {}\n'
+
+
+class FullDisk(io.BytesIO):
+    """A file on a disk without room."""
+
+    def write(self, data: object, /) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("name", ["a", "a.gz", "a.zst"])
+def test_full_disk_is_told_in_a_sentence(tmp_path: Path, name: str) -> None:
+    writer = FrameWriter(tmp_path / name, create=lambda _path: FullDisk())
+
+    def write() -> None:
+        writer.open()
+        writer.hear(1_790_000_000_000, [b"{}"])
+        writer.flush()
+
+    with pytest.raises(MarketwatchError, match="No space left on device"):
+        write()
+    with contextlib.suppress(FeedError):
+        writer.close()
+    writer.close()
