@@ -12,7 +12,7 @@ import numpy as np
 from ..model.market import Candle
 from ..ports import WriteBatch
 from .postgres_copy import encode_samples
-from .postgres_schema import day_of, make_partitions
+from .postgres_schema import DAY_MS, make_partitions
 from .queries import queries
 from .rows import (
     SAMPLE_COLUMNS,
@@ -24,7 +24,6 @@ from .rows import (
     gap_row,
     instrument_row,
     metric_rows,
-    newest_rows,
     sample_rows,
     trade_row,
     whale_row,
@@ -67,7 +66,7 @@ class PostgresBatch:
         blocks, written.last = sample_rows(batch.samples, written.last)
         await self._learn(batch, blocks)
         for block in blocks:
-            await self._samples(newest_rows(block))
+            await self._samples(block)
         quotes = written.quotes
         await self._many("put_print", (trade_row(self._id(t.symbol), t, quotes.get(clean(t.symbol), "")) for t in batch.trades))
         await self._many("put_print", (whale_row(self._id(w.trade.symbol), w) for w in batch.whales))
@@ -104,7 +103,7 @@ class PostgresBatch:
         """Rows of new times go straight into the table; amended ones, and those that turn out to be there, through a staging
         table."""
         if self._partitioned:
-            days = {day_of(time) for time in (int(block.time.min()), int(block.time.max()), *np.unique(block.time).tolist())}
+            days = set(np.unique(block.time // DAY_MS).tolist())
             self._written.days = await make_partitions(self._connection, days, self._written.days)
         ids = np.array([self._written.ids.get(clean(symbol), 0) for symbol in block.symbols], np.int64)
         fresh = block.time > self._written.newest_ms

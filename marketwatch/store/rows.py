@@ -145,12 +145,12 @@ def _block(run: Sequence[tuple[Samples, NDArray[np.intp]]]) -> SampleRows:
         last_id=column("last_id"),
         gap=column("gap"),
     )
-    return rows if all(step.revised is None for step, _ in run) else newest_rows(rows)
+    return _in_order(rows)
 
 
-def newest_rows(rows: SampleRows) -> SampleRows:
-    """The last row of each (symbol, time), in the order of time."""
-    order = np.lexsort((np.arange(len(rows)), rows.symbol, rows.time))
+def _in_order(rows: SampleRows) -> SampleRows:
+    """By symbol and time, as the primary key has them (twice as fast to insert), the newest fact of each."""
+    order = np.lexsort((np.arange(len(rows)), rows.time, rows.symbol))
     symbol, time = rows.symbol[order], rows.time[order]
     keep = np.append((symbol[1:] != symbol[:-1]) | (time[1:] != time[:-1]), True)
     return rows.where(order[keep])
