@@ -121,7 +121,7 @@ function describe(bar) {
   const change = bar.open ? 100 * (bar.close / bar.open - 1) : 0;
   const parts = [
     ["", day.slice(0, 10) + " " + day.slice(11, 16)], ["O", money.format(bar.open)], ["H", money.format(bar.high)], ["L", money.format(bar.low)],
-    ["C", money.format(bar.close)], ["", (change < 0 ? "−" : "+") + Math.abs(change).toFixed(2) + " %", change < 0 ? "down" : "up"],
+    ["C", money.format(bar.close)], ["", (change <= -0.005 ? "−" : change >= 0.005 ? "+" : "") + Math.abs(change).toFixed(2) + " %", change <= -0.005 ? "down" : change >= 0.005 ? "up" : ""],
     ["Vol", compact.format(bar.volume)], ["SMA", bar.sma == null ? "—" : money.format(bar.sma)], ["EMA", bar.ema == null ? "—" : money.format(bar.ema)],
   ];
   legend.replaceChildren(...parts.map(([name, value, tone]) => {

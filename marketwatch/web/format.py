@@ -94,7 +94,9 @@ def whole(value: float | None) -> str:
 
 
 def basis_points(value: float | None) -> str:
-    """`0.2 bp`."""
+    """`0.2 bp`; a smaller one that is not nothing is `<0.1 bp`."""
+    if value is not None and 0 < value < 0.05:
+        return "<0.1 bp"
     text = number(value, 1)
     return text if text == UNKNOWN else text + " bp"
 

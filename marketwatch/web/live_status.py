@@ -20,6 +20,7 @@ class StatusChannel(Channel):
         """Bring every part up to `now_ms`."""
         if tick % 2 and self.context("feeds") is not None:
             return
+        self.put("health", "fragments/_health.html", self._vitals.health, tick)
         self.put("feeds", "fragments/_feeds.html", feeds_of(watch, now_ms), tick)
         for box in self._vitals.boxes(watch):
             self.put(f"box-{box.key}", "fragments/_box.html", box, tick)

@@ -11,16 +11,16 @@ from ..config import Settings
 from ..errors import StoreError
 from ..ports import MarketStore
 from ..watch import Watch
-from .contexts.status import BoxView, Process, StoreFacts, data_box, process_box, store_box
-from .probes import resident_bytes
+from .contexts.status import BoxView, HealthView, Process, StoreFacts, data_box, process_box, store_box, writer_box
+from .probes import Readiness, resident_bytes
 from .sse import Hub
 
-_STORE_EVERY_S = 10.0
+_STORE_EVERY_S = 5.0
 _STORE_WAIT_S = 2.0
 
 
 class Vitals:
-    """Measures when asked. The store is asked at most every ten seconds and never waited for longer than two."""
+    """Measures when asked. The store is asked at most every five seconds and never waited for longer than two."""
 
     def __init__(self, *, clock: Clock, store: MarketStore, hub: Hub, settings: Settings) -> None:
         self._clock = clock
@@ -29,28 +29,33 @@ class Vitals:
         self._settings = settings
         self._started = clock.monotonic()
         self._asked_at: float | None = None
-        self._facts = StoreFacts(None, "The database has not been asked yet.", {})
+        self._facts = StoreFacts(None, "The database has not been asked yet.")
+        self.readiness: Readiness | None = None
+        self.health = HealthView(None)
         self.loop_lag_ms: float | None = None
         self.render_ms = 0.0
         self.render_failures = 0
 
     async def refresh(self) -> None:
-        """Ask the store for its statistics unless that was done a moment ago."""
+        """Ask store and probes unless that was done a moment ago."""
         now = self._clock.monotonic()
         if self._asked_at is not None and now - self._asked_at < _STORE_EVERY_S:
             return
         self._asked_at = now
+        if self.readiness is not None:
+            self.health = HealthView(tuple(await self.readiness.reasons()))
         try:
             async with asyncio.timeout(_STORE_WAIT_S):
-                self._facts = StoreFacts(await self._store.stats(), "", {})
+                self._facts = StoreFacts(await self._store.stats(), "")
         except TimeoutError:
-            self._facts = StoreFacts(None, f"The database has not answered within {_STORE_WAIT_S:.0f} s.", {})
+            self._facts = StoreFacts(None, f"The database has not answered within {_STORE_WAIT_S:.0f} s.")
         except StoreError as error:
-            self._facts = StoreFacts(None, str(error), {})
+            self._facts = StoreFacts(None, str(error))
 
     def boxes(self, watch: Watch) -> tuple[BoxView, ...]:
         """The boxes of the status page."""
-        return (data_box(watch, self._settings), store_box(self._facts), process_box(self._process()))
+        writer = writer_box(watch.state.writer, self._clock.now_ms())
+        return (data_box(watch, self._settings), store_box(self._facts), writer, process_box(self._process()))
 
     def _process(self) -> Process:
         return Process(
@@ -63,5 +68,4 @@ class Vitals:
             slow_clients=self._hub.slow_clients,
             render_ms=self.render_ms,
             render_failures=self.render_failures,
-            tasks_dead={},
         )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from marketwatch.clock import ManualClock
 from marketwatch.model.market import Gap, GapReason, GapState, Instrument, Source, Trade, Whale, Whales
-from marketwatch.model.system import FeedState, Level, Notice
+from marketwatch.model.system import FeedState, Level, Notice, WriterStatus
 from marketwatch.ports import StoreStats
 from marketwatch.watch import Watch
 from marketwatch.web import format as fmt
@@ -17,6 +17,7 @@ from marketwatch.web.contexts.frame import ClockView, Frame, bar_state, build_fr
 from marketwatch.web.contexts.overview import Query, all_facts, columns_of
 from marketwatch.web.contexts.search import search
 from marketwatch.web.contexts.status import (
+    HealthView,
     Process,
     StatusPage,
     StoreFacts,
@@ -26,6 +27,7 @@ from marketwatch.web.contexts.status import (
     process_box,
     settings_rows,
     store_box,
+    writer_box,
 )
 from marketwatch.web.contexts.summary import feed_view, market_of, overview_page, row_with_spark, strip_of, whales_of
 from marketwatch.web.contexts.symbol import candles_of, gaps_of, head_of, metrics_of, prints_of, symbol_page, tick_of
@@ -89,13 +91,14 @@ def process(**given: Any) -> Process:
         "slow_clients": 1,
         "render_ms": 1.5,
         "render_failures": 0,
-        "tasks_dead": {},
         **given,
     }
     return Process(**values)
 
 
 STATS = StoreStats("sqlite", HOSTILE, 12_345_678, {"market_events": 1_000, "trades": 12}, 3, START_MS, NOW_MS, "native")
+
+WRITER = WriterStatus(3, 2_000_000, 1_000, 1, 5, 2, 0, NOW_MS - 1_500, 0.012, HOSTILE, NOW_MS - 9_000)
 
 
 def fragments(watch: Watch) -> Iterator[Given]:
@@ -124,9 +127,13 @@ def fragments(watch: Watch) -> Iterator[Given]:
     yield Given("fragments/_candles.html", candles_of(watch, symbol, "1m"))
     yield Given("fragments/_feeds.html", feeds_of(watch, NOW_MS))
     yield Given("fragments/_box.html", data_box(watch, settings))
-    yield Given("fragments/_box.html", store_box(StoreFacts(STATS, "", {})))
-    yield Given("fragments/_box.html", store_box(StoreFacts(None, HOSTILE, {})))
-    yield Given("fragments/_box.html", process_box(process(tasks_dead={"feed": HOSTILE})))
+    yield Given("fragments/_box.html", store_box(StoreFacts(STATS, "")))
+    yield Given("fragments/_box.html", store_box(StoreFacts(None, HOSTILE)))
+    yield Given("fragments/_box.html", process_box(process()))
+    yield Given("fragments/_box.html", writer_box(None, NOW_MS))
+    yield Given("fragments/_box.html", writer_box(WRITER, NOW_MS))
+    for reasons in (None, (), (HOSTILE,)):
+        yield Given("fragments/_health.html", HealthView(reasons))
     yield Given("fragments/_allgaps.html", all_gaps(list(watch.state.gaps.values())))
     yield Given("fragments/_found.html", search(watch, HOSTILE))
     yield Given("fragments/_found.html", search(watch, "u"))
@@ -135,7 +142,7 @@ def fragments(watch: Watch) -> Iterator[Given]:
 def pages(watch: Watch) -> Iterator[Given]:
     """Every page with a context made from `watch`."""
     symbol = watch.symbols[0]
-    boxes = (data_box(watch, test_settings()), store_box(StoreFacts(STATS, "", {})), process_box(process()))
+    boxes = (data_box(watch, test_settings()), store_box(StoreFacts(STATS, "")), process_box(process()))
     yield Given(
         "overview.html", overview_page(watch, Query(), now_ms=NOW_MS, everything="Watchlist", stream="/stream/overview")
     )
@@ -145,6 +152,7 @@ def pages(watch: Watch) -> Iterator[Given]:
     yield Given(
         "status.html",
         StatusPage(
+            health=HealthView(()),
             feeds=feeds_of(watch, NOW_MS),
             boxes=boxes,
             gaps=all_gaps(list(watch.state.gaps.values())),

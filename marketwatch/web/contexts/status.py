@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...config import Settings
 from ...model.market import Gap
-from ...model.system import FeedStatus
+from ...model.system import FeedStatus, WriterStatus
 from ...ports import StoreStats
 from ...watch import Watch
 from .. import format as fmt
@@ -90,22 +89,28 @@ class Process:
     slow_clients: int
     render_ms: float
     render_failures: int
-    tasks_dead: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """The newest answer of the store, or why there is none; the writer's counters where there is a writer."""
+    """The newest answer of the store, or why there is none."""
 
     stats: StoreStats | None
     problem: str
-    writer: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    """Whether the program can do its work: no reasons means yes, None that it was not asked yet."""
+
+    reasons: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class StatusPage:
     """The page `/status`."""
 
+    health: HealthView
     feeds: FeedsView
     boxes: tuple[BoxView, ...]
     gaps: AllGapsView
@@ -144,11 +149,10 @@ def all_gaps(gaps: list[Gap]) -> AllGapsView:
 
 
 def store_box(facts: StoreFacts) -> BoxView:
-    """The database and its writer."""
+    """The database."""
     stats = facts.stats
-    writer = tuple(Pair(name, value) for name, value in facts.writer.items())
     if stats is None:
-        return BoxView("store", "Store", (Pair("State", "no answer", "bad"), *writer), facts.problem)
+        return BoxView("store", "Store", (Pair("State", "no answer", "bad"),), facts.problem)
     rows = tuple(Pair(f"Rows in {table}", fmt.whole(count)) for table, count in stats.rows.items())
     pairs = (
         Pair("Kind", {"sqlite": "SQLite", "postgresql": "PostgreSQL"}.get(stats.kind, stats.kind)),
@@ -158,13 +162,35 @@ def store_box(facts: StoreFacts) -> BoxView:
         Pair("Samples since", fmt.date_time(stats.oldest_sample_ms)),
         Pair("Samples until", fmt.date_time(stats.newest_sample_ms)),
     )
-    return BoxView("store", "Store", (*pairs, *rows, *writer), facts.problem or stats.detail)
+    return BoxView("store", "Store", (*pairs, *rows), facts.problem or stats.detail)
+
+
+def writer_box(status: WriterStatus | None, now_ms: int) -> BoxView:
+    """What waits to be stored, and what was lost on the way. `now_ms` is the clock's."""
+    if status is None:
+        return BoxView("writer", "Writer", (Pair("State", "has not reported yet"),))
+    away = status.away_since_ms
+    state = Pair("State", "working", "good") if away is None else Pair("State", "the database is away", "bad")
+    ago = None if status.last_write_ms is None else max(0, now_ms - status.last_write_ms) // 1000 * 1000
+    took = None if status.last_write_s is None else 1000.0 * status.last_write_s
+    pairs = (
+        state,
+        Pair("Waiting in memory", fmt.whole(status.depth)),
+        Pair("Waiting on disk", fmt.size(status.spool_bytes)),
+        Pair("Rows written", fmt.whole(status.rows_written)),
+        Pair("Last write", f"{fmt.long_duration(ago)} ago" if ago is not None else fmt.UNKNOWN),
+        Pair("It took", fmt.duration(took)),
+        Pair("Kept on disk meanwhile", fmt.whole(status.spilled)),
+        Pair("Lost for want of room", fmt.whole(status.dropped), "bad" if status.dropped else "flat"),
+        Pair("Refused by the database", fmt.whole(status.rejected), "bad" if status.rejected else "flat"),
+        Pair("Left to another process", fmt.whole(status.ignored)),
+    )
+    return BoxView("writer", "Writer", pairs, status.last_error or "")
 
 
 def process_box(process: Process) -> BoxView:
     """The program itself."""
     lag = process.loop_lag_ms
-    dead = " ".join(f"The task {name} has ended: {why}." for name, why in process.tasks_dead.items())
     pairs = (
         Pair("Version", process.version),
         Pair("Python", process.python),
@@ -174,9 +200,8 @@ def process_box(process: Process) -> BoxView:
         Pair("Open streams", f"{process.clients:,}" + (f", {process.slow_clients} slow" if process.slow_clients else "")),
         Pair("Page tick", f"{process.render_ms:.1f} ms"),
         Pair("Failed page ticks", str(process.render_failures), "bad" if process.render_failures else "flat"),
-        Pair("Dead tasks", str(len(process.tasks_dead)), "bad" if process.tasks_dead else "flat"),
     )
-    return BoxView("process", "Program", pairs, dead)
+    return BoxView("process", "Program", pairs)
 
 
 def data_box(watch: Watch, settings: Settings) -> BoxView:

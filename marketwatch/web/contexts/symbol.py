@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
+from ...engine.candles import INTERVALS
 from ...model.market import Candle, Gap, GapState, Trade
 from ...model.metrics import MetricTable, Window, WindowState
 from ...watch import Watch
@@ -379,13 +380,18 @@ def _candle_view(candle: Candle, decimals: int) -> CandleView:
 
 
 def tick_of(watch: Watch, symbol: str) -> TickView:
-    """The open candle of each charted interval."""
+    """The open candle of each charted interval, carried on to the last trade, which the next sample step will hold."""
     found = {}
+    entry = watch.state.symbols[symbol]
     for _, interval, _ in RANGES.values():
         candle = watch.candles.current(symbol, interval)
-        if candle is not None and fmt.known(candle.close) is not None:
-            prices = (candle.open, candle.high, candle.low, candle.close, candle.volume)
-            found[interval] = [candle.time_ms // 1000, *prices]
+        if candle is None or fmt.known(candle.close) is None:
+            continue
+        low, high, close = candle.low, candle.high, candle.close
+        inside = entry.trade_ms is not None and 0 <= entry.trade_ms - candle.time_ms < INTERVALS[interval]
+        if inside and entry.price is not None:
+            low, high, close = min(low, entry.price), max(high, entry.price), entry.price
+        found[interval] = [candle.time_ms // 1000, candle.open, high, low, close, candle.volume]
     return TickView(orjson.dumps(found).decode())
 
 

@@ -8,6 +8,7 @@ from ..contexts.frame import market_now_ms
 from ..contexts.status import StatusPage, all_gaps, feeds_of, settings_rows
 from ..keys import CLOCK, HUB, RENDERER, SETTINGS, WATCH
 from ..live import LIVE
+from ..probes import READINESS
 from .overview import connecting
 
 routes = web.RouteTableDef()
@@ -20,9 +21,11 @@ async def status(request: web.Request) -> web.Response:
     if watch is None:
         return connecting(request)
     live = request.app[LIVE]
+    live.vitals.readiness = request.app[READINESS]
     await live.vitals.refresh()
     now_ms = market_now_ms(watch, request.app[CLOCK])
     context = StatusPage(
+        health=live.vitals.health,
         feeds=feeds_of(watch, now_ms),
         boxes=live.vitals.boxes(watch),
         gaps=all_gaps(list(watch.state.gaps.values())),

@@ -34,11 +34,11 @@ from marketwatch.web.contexts.overview import (
     spark_of,
 )
 from marketwatch.web.contexts.search import search
-from marketwatch.web.contexts.status import StoreFacts, process_box, store_box
+from marketwatch.web.contexts.status import StoreFacts, process_box, store_box, writer_box
 from marketwatch.web.contexts.summary import address, chips_of, heads_of, market_of, strip_of, whale_view, whales_of
 from marketwatch.web.contexts.symbol import gap_view, head_of, metrics_of, prints_of, ranges_of, tick_of
-from tests.kit.pages import HOSTILE, NOW_MS, hostile, played, process
-from tests.kit.watches import INSTRUMENTS, START_MS, make_watch, status, test_settings
+from tests.kit.pages import HOSTILE, NOW_MS, WRITER, hostile, played, process
+from tests.kit.watches import INSTRUMENTS, START_MS, make_watch, publish_trades, status, test_settings, trade
 
 
 def facts(base: str, **given: object) -> Facts:
@@ -301,8 +301,28 @@ def test_search_ranks_exact_matches_first() -> None:
 
 
 def test_boxes_say_what_is_wrong() -> None:
-    assert store_box(StoreFacts(None, "It is down.", {})).sentence == "It is down."
-    box = process_box(process(tasks_dead={"feed": "boom"}, render_failures=2, loop_lag_ms=250.0))
-    assert box.sentence == "The task feed has ended: boom."
+    assert store_box(StoreFacts(None, "It is down.")).sentence == "It is down."
+    box = process_box(process(render_failures=2, loop_lag_ms=250.0))
     assert {pair.name: pair.tone for pair in box.pairs}["Loop lag"] == "warn"
     assert {pair.name: pair.tone for pair in box.pairs}["Failed page ticks"] == "bad"
+
+
+def test_writer_tells_what_waits_and_what_was_lost() -> None:
+    box = writer_box(WRITER, NOW_MS)
+    shown = {pair.name: (pair.value, pair.tone) for pair in box.pairs}
+    assert shown["State"] == ("the database is away", "bad")
+    assert shown["Lost for want of room"] == ("1", "bad")
+    assert shown["Waiting on disk"] == ("2.00 MB", "flat")
+    assert shown["Last write"] == ("1 s ago", "flat")
+    assert box.sentence == WRITER.last_error
+    fine = writer_box(WRITER._replace(away_since_ms=None, dropped=0, last_error=None), NOW_MS)
+    assert ({pair.name: pair.tone for pair in fine.pairs}["State"], fine.sentence) == ("good", "")
+
+
+def test_open_candle_reaches_to_the_last_trade() -> None:
+    import orjson
+
+    watch = played()
+    publish_trades(watch, trade("BTCUSDT", 5_000, 49_000.0, 0.1, START_MS + 10_040), pulse=False)
+    candle = orjson.loads(tick_of(watch, "BTCUSDT").candles)["1m"]
+    assert candle[3:5] == [49_000.0, 49_000.0]

@@ -109,6 +109,7 @@ def test_sizes_quantities_and_points_have_their_units() -> None:
     assert fmt.quantity(1234.5) == "1,234.5"
     assert fmt.quantity(0) == "0"
     assert fmt.basis_points(0.24) == "0.2 bp"
+    assert fmt.basis_points(0.0016) == "<0.1 bp"
     assert fmt.percent(None) == "—"
 
 
