@@ -22,6 +22,8 @@ SILENCE_S = 15.0
 """Heartbeats come every second; without any frame for this long the line is dropped."""
 _DIAL_TIMEOUT_S = 8.0
 _PRODUCTS_PER_FRAME = 100
+_SENT_AT_ONCE = 4
+_SEND_PAUSE_S = 0.2
 _CHANNELS = {"exchange": ("matches", "ticker", "heartbeat"), "advanced": ("heartbeats", "market_trades", "ticker")}
 
 
@@ -124,7 +126,8 @@ class CoinbaseLine:
         ws = await self._dial(session, url)
         first_at: float | None = None
         try:
-            for frame in subscriptions(self._dialect, self._products):
+            for number, frame in enumerate(subscriptions(self._dialect, self._products)):
+                await self._clock.sleep(_SEND_PAUSE_S if number >= _SENT_AT_ONCE else 0.0)
                 await ws.send_str(frame.decode())
             self._ws, self.url, self._heard_at = ws, url, self._clock.monotonic()
             self.connections += 1

@@ -52,6 +52,10 @@ class RecordedFeed:
         self._clock = clock
         self._scan: Scan | None = None
         self._symbols: tuple[str, ...] = ()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Counters and times as before the first frame."""
         self._rejected: Counter[str] = Counter()
         self._messages = self._trades = 0
         self._event_ms = self._pulse_ms = 0
@@ -84,6 +88,7 @@ class RecordedFeed:
         if self._scan is None:
             await self.instruments()
         assert self._scan is not None
+        self._begin()
         space = self._space(self._scan)
         ledger = Ledger(self._symbols, venue=self.venue, space=space)
         began, first_ns = self._clock.monotonic(), None

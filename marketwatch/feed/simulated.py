@@ -38,6 +38,7 @@ _PRELUDE_MS = MINUTE
 _LONGEST_LAG_MS = 5 * MINUTE
 _STEPS_PER_TURN = 20
 _PAIRS_PER_BATCH = 1
+_CATCHING_UP_MS = 5_000
 _INTERVALS = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR, "4h": 4 * HOUR, "1d": 24 * HOUR}
 
 
@@ -158,11 +159,12 @@ class SimulatedFeed:
 
     def _publish_status(self) -> None:
         now_ms, time_ms = self._clock.now_ms(), self.market.time_ms
+        late_ms = float(max(0, now_ms - time_ms))
         state = FeedState.LIVE if self._messages else FeedState.CONNECTING
         self.publish(
             FeedStatus(
                 self.venue, self.source, state, f"demo market, seed {self._seed}", self._since_ms,
-                last_data_ms=time_ms if self._messages else None, latency_ms=float(max(0, now_ms - time_ms)),
+                last_data_ms=time_ms if self._messages else None, latency_ms=late_ms if late_ms < _CATCHING_UP_MS else None,
                 clock_offset_ms=0.0, connections=1, messages=self._messages, trades=self._trades,
             )
         )  # fmt: skip

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import zstandard
 from hypothesis import HealthCheck, given
@@ -243,3 +244,39 @@ def test_lines_of_any_bytes_never_raise(tmp_path: Path, content: list[bytes]) ->
     path.write_bytes(b"\n".join(content))
     recording = Recording(path)
     assert len(list(recording.read())) <= recording.lines
+
+
+async def test_recording_can_be_played_again(tmp_path: Path) -> None:
+    events: list[Any] = []
+    path = write(tmp_path / "a", [line(n, START_MS + 40 * n) for n in range(30)])
+    feed = RecordedFeed(path=path, speed=None, settings=Settings.of(), clock=SystemClock(), publish=events.append)
+    await feed.run()
+    first = list(events)
+    events.clear()
+    await feed.run()
+    assert events == first
+
+
+FRAMES = st.one_of(
+    st.sampled_from([trade_frame(1, START_MS), trade_frame(2, START_MS, symbol="ETHUSDT"), '{"type":"heartbeat"}', "[]", "7"]),
+    st.dictionaries(
+        st.sampled_from(["e", "s", "p", "t", "T", "E", "k", "u", "b", "B", "type", "channel", "events", "stream", "data"]),
+        st.recursive(
+            st.none() | st.integers(-5, 2**62) | st.sampled_from(["trade", "kline", "match", "BTCUSDT", "1.5"]),
+            lambda inner: (
+                st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["c", "p", "trades"]), inner, max_size=2)
+            ),
+            max_leaves=4,
+        ),
+        max_size=8,
+    ).map(lambda fields: orjson.dumps(fields).decode()),
+)
+
+
+@given(frames=st.lists(FRAMES, min_size=1, max_size=6))
+@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_recording_of_any_frames_plays_to_the_end(tmp_path: Path, frames: list[str]) -> None:
+    rows = [line(9, START_MS), *(f"{START_MS + 10 * n}000000 {frame}" for n, frame in enumerate(frames))]
+    events = asyncio.run(play(write(tmp_path / "any", rows)))
+    assert events[-1].state is FeedState.ENDED
+    assert events[-1].messages == len(rows)
