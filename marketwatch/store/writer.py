@@ -29,6 +29,7 @@ from ..model.market import (
     GapState,
     Instrument,
     Samples,
+    Trade,
     Trades,
     VenueCandles,
     Whales,
@@ -37,6 +38,7 @@ from ..model.metrics import MetricTable
 from ..model.system import FeedStatus, Level, Notice
 from ..ports import MarketStore, WriteBatch
 from .backlog import KINDS, Backlog, Shed, halves
+from .rows import END_MS
 from .spool import Spool
 from .totals import Totals
 
@@ -49,6 +51,7 @@ _TOTALS_S = 10.0
 _RETAIN_FIRST_S = 60.0
 _RETAIN_S = 600.0
 _CLOSE_S = 5.0
+_MOST_AHEAD = 50_000
 
 
 class StoreWriter:
@@ -86,6 +89,8 @@ class StoreWriter:
         self._turn = asyncio.Lock()
         self._pressed = asyncio.Event()
         self._unsubscribe: list[Callable[[], None]] = []
+        self._ahead: list[Trade] = []
+        self._sampled_ms: int | None = None
         self._next_totals = 0.0
         self.dropped = self.spilled = self.rejected = self.ignored = self.rows_written = self.writes = 0
         self.last_error: str | None = None
@@ -118,7 +123,7 @@ class StoreWriter:
             (FeedStatus, self._on_feed_status),
         ]
         if self._settings.store_trades:
-            routes.append((Trades, lambda batch: self._add("trades", batch.trades)))
+            routes.append((Trades, self._on_trades))
         mine = [on(kind, handler, name="store") for kind, handler in routes]
         self._unsubscribe += mine
 
@@ -137,7 +142,27 @@ class StoreWriter:
             if self._backlog.bytes > max(_HARD_BYTES, 2 * self._memory_bytes):
                 self._shed_down(self._memory_bytes)
 
+    def _on_trades(self, batch: Trades) -> None:
+        """Trades wait for the sample step that holds them.
+
+        A new start resumes behind the last stored step; what it fetches again comes as aggregates, which must not overlap with
+        single trades that were stored ahead of their step.
+        """
+        end_ms = self._sampled_ms
+        self._add("trades", [trade for trade in batch.trades if end_ms is None or trade.time_ms < end_ms])
+        self._ahead += [trade for trade in batch.trades if end_ms is not None and trade.time_ms >= end_ms]
+        if len(self._ahead) > _MOST_AHEAD:
+            self._release(END_MS)
+
+    def _release(self, end_ms: int) -> None:
+        ready = [trade for trade in self._ahead if trade.time_ms < end_ms]
+        if ready:
+            self._ahead = [trade for trade in self._ahead if trade.time_ms >= end_ms]
+            self._add("trades", ready)
+
     def _on_samples(self, step: Samples) -> None:
+        self._sampled_ms = max(self._sampled_ms or 0, step.time_ms + step.sample_ms)
+        self._release(self._sampled_ms)
         self._totals.on_samples(step)
         self._add("samples", step)
 

@@ -84,22 +84,12 @@ class Rig:
             "binance_rest_url": (*(other.rest_url for other in self._before), self.venue.rest_url),
         }
         self.settings = Settings.of(**{**addresses, **self._settings})
-        self.feed = BinanceFeed(settings=self.settings, clock=self.feed_clock, **self._feed_arguments)
         try:
-            instruments = await self.feed.instruments()
+            await self._build(**self._feed_arguments)
         except BaseException:
             await self.proxy.__aexit__(None, None, None)
             await self.venue.__aexit__(None, None, None)
             raise
-        self.watch = Watch(
-            settings=self.settings, source=self.feed.source, venue=self.feed.venue, instruments=instruments,
-            on_error=self.tap.on_error,
-        )  # fmt: skip
-        self.tap.attach(self.watch.bus)
-        self.watch.bus.subscribe(Samples, self._on_samples, name="rig")
-        self.watch.bus.subscribe(ClosedCandles, self._on_closed, name="rig")
-        self.watch.bus.subscribe(MetricTable, self.tables.append, name="rig")
-        self.feed.publish = self.watch.bus.publish
         if self._expect_stream:
             await self.start()
             await self.subscribed()
@@ -109,17 +99,40 @@ class Rig:
         """Run the feed (done on entering, unless `expect_stream` is false)."""
         self.task = asyncio.create_task(self.feed.run(), name="feed")
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        alive = not self.task.done()
+    async def _build(self, **feed: Any) -> None:
+        """A feed and the watch around it."""
+        self.feed = BinanceFeed(settings=self.settings, clock=self.feed_clock, **feed)
+        instruments = await self.feed.instruments()
+        self.watch = Watch(
+            settings=self.settings, source=self.feed.source, venue=self.feed.venue, instruments=instruments,
+            on_error=self.tap.on_error,
+        )  # fmt: skip
+        self.tap.attach(self.watch.bus)
+        self.watch.bus.subscribe(Samples, self._on_samples, name="rig")
+        self.watch.bus.subscribe(ClosedCandles, self._on_closed, name="rig")
+        self.watch.bus.subscribe(MetricTable, self.tables.append, name="rig")
+        self.feed.publish = self.watch.bus.publish
+
+    async def stop(self) -> None:
+        """End the feed, as the end of the program does."""
+        assert not self.task.done(), "the feed ended by itself"
         self.task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self.task
-        await self.proxy.__aexit__(None, None, None)
-        await self.venue.__aexit__(None, None, None)
+
+    async def rebuild(self, **feed: Any) -> None:
+        """A new feed and a new watch at the same venue, as a new start of the program; call `start` next."""
+        await self._build(**feed)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.stop()
+        finally:
+            await self.proxy.__aexit__(None, None, None)
+            await self.venue.__aexit__(None, None, None)
         if kind is None:
-            assert alive, "the feed ended by itself"
             assert not self.tap.errors, f"subscribers failed: {self.tap.errors[:3]}"
 
     def _on_samples(self, samples: Samples) -> None:
