@@ -16,7 +16,7 @@ from ..clock import Clock
 from ..errors import EndpointForbidden, FeedError, MalformedMessage, RateLimited
 from ..model.market import Candle, Instrument, Trade
 from .binance_budget import SHARE, WeightBudget, retry_after_s
-from .binance_rows import read_agg_trades, read_exchange_info, read_klines, read_volumes
+from .binance_rows import read_agg_trades, read_exchange_info, read_klines, read_trades, read_volumes
 from .endpoints import Endpoints
 
 LIMIT = 1000
@@ -101,6 +101,11 @@ class BinanceRest:
         if to_ms is not None:
             params["endTime"] = str(to_ms)
         return read_agg_trades(symbol, await self.get("/api/v3/aggTrades", params, weight=4))
+
+    async def recent_trades(self, symbol: str) -> list[Trade]:
+        """The newest 1000 single trades. Weight 25."""
+        params = {"symbol": symbol, "limit": str(LIMIT)}
+        return read_trades(symbol, await self.get("/api/v3/trades", params, weight=25))
 
     async def volumes(self) -> dict[str, float]:
         """Quote volume of the last 24 h of every pair. Weight 80."""

@@ -98,6 +98,22 @@ def read_agg_trades(symbol: str, body: bytes) -> list[tuple[int, Trade]]:
     return [_aggregate(symbol, row) for row in rows[:MOST_ROWS]]
 
 
+def read_trades(symbol: str, body: bytes) -> list[Trade]:
+    """`[{"id":28457,"price":"4.00000100","qty":"12.00000000","time":1499865549590,"isBuyerMaker":true}, ..]`: single trades."""
+    rows = _decode(body)
+    if not isinstance(rows, list):
+        raise MalformedMessage(f"The trades of {symbol} are not a list.")
+    return [_single(symbol, row) for row in rows[:MOST_ROWS]]
+
+
+def _single(symbol: str, row: Any) -> Trade:
+    try:
+        names = {"a": row["id"], "f": row["id"], "l": row["id"], "p": row["price"], "q": row["qty"]}
+        return _aggregate(symbol, {**names, "T": row["time"], "m": row["isBuyerMaker"]})[1]
+    except (TypeError, KeyError):
+        raise MalformedMessage(f"A trade of {symbol} has another shape: {str(row)[:120]}.") from None
+
+
 def _aggregate(symbol: str, row: Any) -> tuple[int, Trade]:
     try:
         number, first, last, time_ms, maker = row["a"], row["f"], row["l"], row["T"], row["m"]

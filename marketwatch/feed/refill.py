@@ -2,8 +2,8 @@
 
 In the id space of aggregates the venue pages by `fromId`. In the space of single trades the span is found by time and each
 aggregate's first and last trade id say what it covers. Quantities cannot be split: see `Ledger.fill` for aggregates that a
-hole's border cuts. A hole that is too large, too old, or not served stays visible as LOST; its span then gets the venue's
-candles instead.
+hole's border cuts; what they leave is looked for among the newest single trades. A hole that is too large, too old, or not
+served stays visible as LOST; its span then gets the venue's candles instead.
 """
 
 from __future__ import annotations
@@ -85,8 +85,11 @@ class Refill:
         began, full = self._clock.monotonic(), 0
         for attempt in range(MOST_TRIES):
             try:
-                full += await self._fetch(hole)
+                answered = await self._fetch(hole)
+                full += answered
                 pause = 0.5 * 2**attempt
+                if answered and hole.missing and hole.space == "trade":
+                    await self._fetch_singles(hole)
             except RateLimited as error:
                 self._failed(error)
                 pause = error.retry_after_s
@@ -114,6 +117,11 @@ class Refill:
                 return True
             rows = await self._rest.agg_trades(hole.symbol, from_id=last.trade_id + 1)
         return False
+
+    async def _fetch_singles(self, hole: Hole) -> None:
+        """What no aggregate could be split into: the venue's newest single trades, where they reach back so far."""
+        singles = await self._rest.recent_trades(hole.symbol)
+        self._apply(hole, [(trade.trade_id, trade) for trade in singles])
 
     async def _first_page(self, hole: Hole) -> list[tuple[int, Trade]]:
         """The first aggregates of the hole's span; a span is asked for hour by hour."""

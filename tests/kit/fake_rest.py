@@ -67,6 +67,7 @@ class Rest:
             "/api/v3/klines": self._klines,
             "/api/v3/aggTrades": self._agg_trades,
             "/api/v3/ticker/24hr": self._ticker,
+            "/api/v3/trades": self._trades,
         }
 
     async def answer(self, request: web.Request, script: Script | None) -> web.StreamResponse:
@@ -189,6 +190,15 @@ class Rest:
         withheld = self._venue.withheld
         return _json([order.row() for order in orders if withheld.isdisjoint(range(order.first_id, order.last_id + 1))])
 
+    def _trades(self, request: web.Request) -> web.Response:
+        limit = min(_whole(request.query, "limit") or 500, 1000)
+        ledger, withheld = self._ledger(_required(request.query, "symbol")), self._venue.withheld
+        rows = [trade for trade in ledger.trades[-limit:] if trade.trade_id not in withheld]
+        return _json([
+            {"id": trade.trade_id, "price": trade.price, "qty": trade.quantity, "time": trade.time_ms,
+             "isBuyerMaker": trade.buyer_is_maker, "isBestMatch": True} for trade in rows
+        ])  # fmt: skip
+
     def _ticker(self, request: web.Request) -> web.Response:
         symbols = self._chosen(request.query)
         rows = [self._day(self._ledger(symbol)) for symbol in symbols]
@@ -249,4 +259,4 @@ def _weight(request: web.Request) -> int:
     tail = request.path.rpartition("/")[2]
     if tail == "24hr":
         return 2 if "symbol" in request.query else 80
-    return {"exchangeInfo": 20, "klines": 2, "aggTrades": 4}.get(tail, 1)
+    return {"exchangeInfo": 20, "klines": 2, "aggTrades": 4, "trades": 25}.get(tail, 1)

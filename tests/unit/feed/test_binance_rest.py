@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from marketwatch.clock import ManualClock
 from marketwatch.errors import MalformedMessage
 from marketwatch.feed.binance_budget import MAX_PAUSE_S, WeightBudget, retry_after_s
-from marketwatch.feed.binance_rows import read_agg_trades, read_exchange_info, read_klines, read_volumes
+from marketwatch.feed.binance_rows import read_agg_trades, read_exchange_info, read_klines, read_trades, read_volumes
 from marketwatch.model.market import Instrument, Trade
 
 KLINE = [1499040000000, "0.01634790", "0.80000000", "0.01575800", "0.01577100", "148976.11427815", 1499644799999,
@@ -52,6 +52,13 @@ def test_agg_trades_give_their_first_id_and_values() -> None:
     assert read_agg_trades("A", orjson.dumps([AGG])) == [
         (27781, Trade("A", 26129, 0.01633102, 4.70443515, 1498793709153, True, 3))
     ]
+
+
+def test_single_trades_give_their_values() -> None:
+    row = {"id": 28457, "price": "4.00000100", "qty": "12.00000000", "time": 1499865549590, "isBuyerMaker": True}
+    assert read_trades("A", orjson.dumps([row])) == [Trade("A", 28457, 4.000001, 12.0, 1499865549590, True)]
+    with pytest.raises(MalformedMessage):
+        read_trades("A", orjson.dumps([{**row, "id": "x"}]))
 
 
 def test_volumes_leave_out_what_they_cannot_read() -> None:

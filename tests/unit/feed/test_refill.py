@@ -29,6 +29,8 @@ class Venue(BinanceRest):
         self.failures: list[FeedError] = []
         self.withheld: set[int] = set()
         self.page = 1000
+        self.singles = 0
+        self.no_singles = False
         self.rows = [
             (low, Trade("A", 500 + low // width, 10.0, float(width), START_MS + low * 10, False, width))
             for low in range(0, last_id + 1, width)
@@ -44,6 +46,11 @@ class Venue(BinanceRest):
         if from_id is not None:
             return [row for row in found if row[1].trade_id >= from_id][: self.page]
         return [row for row in found if (from_ms or 0) <= row[1].time_ms <= (to_ms or 2**62)][: self.page]
+
+    async def recent_trades(self, symbol: str) -> list[Trade]:
+        self.singles += 1
+        last = max(row[1].trades + row[0] for row in self.rows)
+        return [] if self.no_singles else [print_of(number) for number in range(max(0, last - 1000), last)]
 
 
 class Bench:
@@ -100,6 +107,22 @@ async def test_hole_wider_than_a_page_is_paged_by_the_aggregates_own_ids() -> No
     assert [ask["from_id"] for ask in bench.venue.asked[1:]] == [509, 514, 519, 524, 529]
 
 
+async def test_aggregate_that_cannot_be_split_is_replaced_by_single_trades() -> None:
+    bench = Bench(print_of(9), print_of(14))
+    bench.venue.rows = [(8, Trade("A", 500, 10.0, 8.0, START_MS + 80, False, 8))]
+    await bench.run(3)
+    assert bench.filled == [print_of(number) for number in (10, 11, 12, 13)]
+    assert bench.venue.singles == 1
+
+
+async def test_aggregate_that_cannot_be_split_stays_a_gap_without_single_trades() -> None:
+    bench = Bench(print_of(9), print_of(14))
+    bench.venue.rows, bench.venue.no_singles = [(8, Trade("A", 500, 10.0, 8.0, START_MS + 80, False, 8))], True
+    await bench.run(30)
+    assert bench.filled == []
+    assert bench.lost == [bench.hole]
+
+
 async def test_hole_of_aggregates_is_asked_for_by_id() -> None:
     bench = Bench(print_of(503), print_of(507), space="aggtrade")
     await bench.run(2)
@@ -120,7 +143,7 @@ async def test_venue_that_fails_is_asked_again() -> None:
 
 async def test_ids_that_the_venue_does_not_have_are_given_up_after_three_full_answers() -> None:
     bench = Bench(print_of(9), print_of(20))
-    bench.venue.withheld = {12, 14}
+    bench.venue.withheld, bench.venue.no_singles = {12, 14}, True
     await bench.run(30)
     assert bench.hole.lost
     assert bench.hole.missing == [(12, 15)]
