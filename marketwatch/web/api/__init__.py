@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from .analytics import ENDPOINTS as ANALYTICS
 from .endpoint import Endpoint
 from .history import ENDPOINTS as HISTORY
 from .market import ENDPOINTS as MARKET
 from .metrics import ENDPOINTS as METRICS
 from .system import ENDPOINTS as SYSTEM
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *SYSTEM)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *SYSTEM)
