@@ -6,7 +6,6 @@ step of 100 ms of event time is one gulp with one batch of each kind, however la
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +37,8 @@ _PRELUDE_MS = MINUTE
 _LONGEST_LAG_MS = 5 * MINUTE
 _STEPS_PER_TURN = 20
 _PAIRS_PER_BATCH = 1
+_BREATH_S = 0.02
+"""Between two batches of the past: time for whoever else runs in this loop, a first page for instance."""
 _CATCHING_UP_MS = 5_000
 _INTERVALS = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR, "4h": 4 * HOUR, "1d": 24 * HOUR}
 
@@ -59,6 +60,7 @@ class SimulatedFeed:
         self.tap = tap
         self._listings = listings(settings.symbols)
         self._market: Market | None = None
+        self._origin_ms: float | None = None
         self._messages = self._trades = 0
         self._since_ms = clock.now_ms()
 
@@ -98,16 +100,24 @@ class SimulatedFeed:
         past = self._history() if self._settings.backfill else iter(())
         while True:
             self._skip_a_long_sleep(market)
-            steps = min(_STEPS_PER_TURN, (self._clock.now_ms() - market.time_ms) // STEP_MS)
+            steps = min(_STEPS_PER_TURN, (self._now_ms() - market.time_ms) // STEP_MS)
             for _ in range(steps):
                 self._play(market)
             batch = next(past, None)
             if batch is not None:
                 self.publish(batch)
-                await asyncio.sleep(0)
+                await self._clock.sleep(_BREATH_S)
                 continue
-            wait_ms = market.time_ms + STEP_MS - self._clock.now_ms()
+            wait_ms = market.time_ms + STEP_MS - self._now_ms()
             await self._clock.sleep(max(0, wait_ms) / 1000)
+
+    def _now_ms(self) -> int:
+        """The time of the market: the monotonic clock, so that a wall clock that is set back does not stop it; set forward
+        when the machine has slept."""
+        wall_ms, passed_ms = self._clock.now_ms(), self._clock.monotonic() * 1000
+        if self._origin_ms is None or wall_ms - (self._origin_ms + passed_ms) > _LONGEST_LAG_MS:
+            self._origin_ms = wall_ms - passed_ms
+        return round(self._origin_ms + passed_ms)
 
     def _history(self) -> Iterator[VenueCandles]:
         """The past, in batches that are small enough not to hold up the loop for long."""
@@ -148,7 +158,7 @@ class SimulatedFeed:
 
     def _skip_a_long_sleep(self, market: Market) -> None:
         """A machine that slept does not replay hours: the market moves on and the hole is shown as a gap."""
-        from_ms, now_ms = market.time_ms, self._clock.now_ms()
+        from_ms, now_ms = market.time_ms, self._now_ms()
         if now_ms - from_ms < _LONGEST_LAG_MS:
             return
         market.skip_to(now_ms // MINUTE * MINUTE)

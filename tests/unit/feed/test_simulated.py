@@ -85,7 +85,7 @@ async def test_start_inside_the_same_minute_gives_the_same_market() -> None:
 
 
 async def test_history_is_published_and_meets_the_live_market() -> None:
-    events = await Run(backfill=True).go()
+    events = await Run(backfill=True).go(0.5, 0.5)
     past = of_kind(events, VenueCandles)
     past = [batch for batch in past if batch.history]
     candles = [candle for batch in past for candle in batch.candles]
@@ -134,3 +134,23 @@ async def test_tap_hears_every_frame() -> None:
     events = await run.go(0.5)
     trades = sum(len(event.trades) for event in of_kind(events, Trades))
     assert sum(b'"e":"trade"' in frame for frame in heard) == trades > 0
+
+
+async def test_wall_clock_that_is_set_back_does_not_stop_the_market() -> None:
+    class SetBack(ManualClock):
+        back_ms = 0
+
+        def now_ms(self) -> int:
+            return super().now_ms() - self.back_ms
+
+    run = Run()
+    run.clock = clock = SetBack(NOW_MS)
+    run.feed = SimulatedFeed(
+        settings=Settings.of(symbols=PAIRS, backfill=False), clock=clock, publish=run.events.append, seed=7
+    )
+    await run.go(0.5)
+    clock.back_ms = HOUR
+    seen = len(of_kind(run.events, Pulse))
+    await run.go(0.5, 0.5)
+    assert len(of_kind(run.events, Pulse)) == seen + 10
+    assert of_kind(run.events, Gap) == []
