@@ -119,7 +119,7 @@ def _bars(
     count = (path.shape[1] - 1) // per_bar
     inside = edges[:, :-1].reshape(len(listings), count, per_bar)
     opens, closes = inside[:, :, 0], edges[:, per_bar::per_bar]
-    high, low = np.maximum(inside.max(axis=2), closes), np.minimum(inside.min(axis=2), closes)
+    high, low = _with_wicks(np.maximum(inside.max(axis=2), closes), np.minimum(inside.min(axis=2), closes), tick, rng)
     times = from_ms + interval_ms * np.arange(count, dtype=np.int64)
     usual = np.array([listing.volatility for listing in listings])[:, None] * np.sqrt(interval_ms / 1000 / YEAR_S)
     busy = 0.5 + 0.9 * np.minimum(4.0, (high - low) / closes / usual / 1.6)
@@ -133,6 +133,16 @@ def _bars(
     volume = np.round(np.round(volume / lot) * lot, 8)
     lean = np.clip(0.5 + 0.08 * np.sign(closes - opens) + 0.05 * rng.standard_normal(busy.shape), 0.05, 0.95)
     return Bars(interval_ms, times, opens, high, low, closes, volume, volume * middle, trades, volume * lean)
+
+
+def _with_wicks(high: Matrix, low: Matrix, tick: Matrix, rng: np.random.Generator) -> tuple[Matrix, Matrix]:
+    """Between its few points a path swings further: about a sixth of the bar's range beyond it at either end."""
+    reach = (high - low) / 6
+    up, down = rng.exponential(size=high.shape) * reach, rng.exponential(size=high.shape) * reach
+    up, down = np.minimum(up, high * 0.02), np.minimum(down, low * 0.02)
+    above: Matrix = np.round(high + np.floor(up / tick) * tick, 8)
+    below: Matrix = np.round(np.maximum(low - np.floor(down / tick) * tick, tick), 8).astype(np.float64)
+    return above, below
 
 
 def merged(bars: Bars, interval_ms: int) -> Bars:

@@ -54,7 +54,15 @@ _UNPRICED = (
 )  # fmt: skip
 
 _FIAT = {"EUR": 1.09, "GBP": 1.28, "TRY": 0.0298}
-_TICKS = {"BTC": "0.01", "ETH": "0.01", "BNB": "0.01", "DOGE": "0.00001", "ADA": "0.0001", "SHIB": "0.00000001"}
+_TICKS = {
+    "BTC": "0.01",
+    "ETH": "0.01",
+    "BNB": "0.01",
+    "DOGE": "0.00001",
+    "ADA": "0.0001",
+    "TRX": "0.00001",
+    "SHIB": "0.00000001",
+}
 
 
 class Listing(NamedTuple):
