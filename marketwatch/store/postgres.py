@@ -51,6 +51,10 @@ async def set_codecs(connection: Any) -> None:
     )
 
 
+async def _as_it_is(_connection: Any) -> None:
+    """Readers leave nothing behind in a session, so that its reset (a round trip for each reading) is not needed."""
+
+
 class PostgresStore(Reads):
     """MarketStore in PostgreSQL. An answered write is committed, as durably as the server's `synchronous_commit` says.
 
@@ -91,9 +95,14 @@ class PostgresStore(Reads):
             await self._first_connection()
             async with self._guarded():
                 self._pool = await asyncpg.create_pool(
-                    self._dsn.url, min_size=0, max_size=_READERS, init=set_codecs, max_inactive_connection_lifetime=60.0,
+                    self._dsn.url,
+                    min_size=0,
+                    max_size=_READERS,
+                    init=set_codecs,
+                    reset=_as_it_is,
+                    max_inactive_connection_lifetime=60.0,
                     **self._connect_options(_READ_S),
-                )  # fmt: skip
+                )
         except BaseException:
             await self.close()
             raise

@@ -159,11 +159,11 @@ def _in_order(rows: SampleRows) -> SampleRows:
 def decode_samples(symbol: str, rows: Sequence[Sequence[Any]]) -> SampleColumns:
     """Rows of the query `samples`, oldest first, as columns."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * 15
-    floats = [np.array(columns[i], np.float64) for i in (2, 3, 4, 5, 6, 7, 8, 10, 11)]
+    floats = [_floats(columns[i]) for i in (2, 3, 4, 5, 6, 7, 8, 10, 11)]
     price, opening, high, low, volume, notional, taker, bid, ask = floats
 
     def whole(index: int) -> NDArray[np.int64]:
-        return np.array(columns[index], np.int64)
+        return np.fromiter(columns[index], np.int64, len(rows))
 
     return SampleColumns(
         symbol=symbol,
@@ -181,8 +181,18 @@ def decode_samples(symbol: str, rows: Sequence[Sequence[Any]]) -> SampleColumns:
         ask=ask,
         first_id=whole(12),
         last_id=whole(13),
-        gap=np.array(columns[14], np.bool_),
+        gap=np.fromiter(columns[14], np.bool_, len(rows)),
     )
+
+
+def _floats(column: Sequence[float | None]) -> NDArray[np.float64]:
+    """NULL as NaN; a column without it in half the time."""
+    if column and column[0] is None:
+        return np.array(column, np.float64)
+    try:
+        return np.fromiter(column, np.float64, len(column))
+    except TypeError:
+        return np.array(column, np.float64)
 
 
 def instrument_row(item: Instrument) -> tuple[Any, ...]:

@@ -86,6 +86,7 @@ class StoreWriter:
         self._resumed = False
         self._table: MetricTable | None = None
         self._venue = ""
+        self._newest_ms = 0
         self._turn = asyncio.Lock()
         self._pressed = asyncio.Event()
         self._unsubscribe: list[Callable[[], None]] = []
@@ -161,6 +162,7 @@ class StoreWriter:
             self._add("trades", ready)
 
     def _on_samples(self, step: Samples) -> None:
+        self._newest_ms = max(self._newest_ms, step.time_ms)
         self._sampled_ms = max(self._sampled_ms or 0, step.time_ms + step.sample_ms)
         self._release(self._sampled_ms)
         self._totals.on_samples(step)
@@ -436,12 +438,17 @@ class StoreWriter:
             await self._clock.sleep(_RETAIN_S)
 
     async def _retain(self) -> None:
-        """Delete what is too old or too much; a failure waits for the next time."""
-        if self._store.profile.read_only is not None:
+        """Delete what is too old or too much; a failure waits for the next time.
+
+        Age counts from the newest sample of this session, so that a recording of long ago is not deleted while it plays, and
+        never from later than now, so that a venue's wrong clock deletes nothing. Without a new sample nothing is deleted.
+        """
+        if self._store.profile.read_only is not None or not self._newest_ms:
             return
+        newest = min(self._newest_ms, self._clock.now_ms())
         most = round(self._settings.max_store_mb * 1_000_000)
         try:
-            await self._store.retain(now_ms=self._clock.now_ms(), days=self._settings.retention_days, max_bytes=most)
+            await self._store.retain(now_ms=newest, days=self._settings.retention_days, max_bytes=most)
         except StoreError as error:
             self.last_error = str(error)
 

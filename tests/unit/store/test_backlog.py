@@ -62,8 +62,12 @@ def test_halves_of_a_batch_with_several_kinds_keep_kinds_apart() -> None:
 
 @given(st.integers(2, 50), st.sampled_from(["trades", "candles", "gaps", "whales"]))
 def test_halves_make_progress_and_lose_nothing(count: int, kind: str) -> None:
-    makers: dict[str, Callable[[int], object]] = {"trades": lambda i: trade(trade_id=i), "candles": lambda i: candle(time_ms=i), "gaps": lambda i: gap(str(i)),
-              "whales": lambda i: whale(trade_id=i)}  # fmt: skip
+    makers: dict[str, Callable[[int], object]] = {
+        "trades": lambda i: trade(trade_id=i),
+        "candles": lambda i: candle(time_ms=i),
+        "gaps": lambda i: gap(str(i)),
+        "whales": lambda i: whale(trade_id=i),
+    }
     items = [makers[kind](i) for i in range(count)]
     left, right = halves(WriteBatch(**{kind: items}))  # type: ignore[arg-type]
     assert getattr(left, kind) + getattr(right, kind) == items
