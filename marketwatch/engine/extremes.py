@@ -41,18 +41,6 @@ def combine(earlier: F8, later: F8) -> F8:
     return out
 
 
-def suffixes(runs: F8) -> F8:
-    """Of summaries in order of time (m, 5, k): for each the summary of it and all that follow."""
-    backwards = np.fmax.accumulate(runs[::-1, :SLIDE], axis=0)[::-1]
-    out = np.empty_like(runs)
-    out[:, :SLIDE] = backwards
-    out[:, SLIDE] = runs[:, SLIDE]
-    if len(runs) > 1:
-        np.fmax(out[:-1, SLIDE], backwards[1:, DIP] / runs[:-1, CREST], out=out[:-1, SLIDE])
-    out[:, SLIDE] = np.fmax.accumulate(out[::-1, SLIDE], axis=0)[::-1]
-    return out
-
-
 class Extremes:
     """Summary of the newest `length` closed buckets of a ring (fewer while it fills)."""
 
@@ -64,8 +52,10 @@ class Extremes:
         width = ring.symbols
         self._unknown = np.full((5, width), np.nan)
         self._whole = np.full((self._capacity, 5, width), np.nan)
-        self._oldest = np.full((self._block, 5, width), np.nan)
         self._front = np.full((self._capacity, 5, width), np.nan)
+        self._oldest = np.full((self._block, 5, width), np.nan)
+        self._coming = np.full((self._block, 5, width), np.nan)
+        self._ready = self._block
         self._recent = self._tail = self._middle = self._unknown
         self.restart()
 
@@ -74,37 +64,36 @@ class Extremes:
         self._end = self._ring.end
         self._start = max(self._ring.first, self._end - self._length)
         self._turned = self._end // self._block - 1
+        self._ready = self._block
         self.rebuild(ALL)
 
     def with_head(self, head: F8) -> F8:
         """The summary of the closed buckets and one more; `head` is that bucket's summary."""
-        newest = combine(self._tail, head)
-        return combine(combine(self._before(), self._middle), newest)
+        block = self._start // self._block
+        middle = self._middle
+        if block != self._end // self._block:
+            middle = combine(self._oldest[self._start - block * self._block], middle)
+        return combine(middle, combine(self._tail, head))
 
     def push(self) -> None:
         """The ring has one bucket more."""
         number, self._end = self._end, self._end + 1
-        fresh = summaries(self._ring.row(number), coarse=self._ring.coarse)
-        self._tail = combine(self._tail, fresh)
+        self._tail = combine(self._tail, self._summary(number, ALL))
         if self._end % self._block == 0:
             self._finish_block(number // self._block)
         if self._end - self._start > self._length:
             self._start += 1
             if self._start % self._block == 0:
                 self._enter_block()
+            self._prepare()
 
-    def _before(self) -> F8:
-        """What is left of the oldest block; nothing when the oldest block is the unfinished one."""
-        block = self._start // self._block
-        if block == self._end // self._block:
-            return self._unknown
-        row: F8 = self._oldest[self._start - block * self._block]
-        return row
+    def _summary(self, number: int, columns: Columns) -> F8:
+        return summaries(self._ring.row(number)[:, columns], coarse=self._ring.coarse)
 
     def _finish_block(self, block: int) -> None:
         self._whole[block % self._capacity] = self._tail
         if block == self._start // self._block:
-            self._load_oldest(ALL)
+            self._load(self._oldest, block, self._start - block * self._block, ALL)
         else:
             self._recent = combine(self._recent, self._tail)
             self._join()
@@ -112,21 +101,36 @@ class Extremes:
 
     def _enter_block(self) -> None:
         """The oldest block is used up: the next one takes its place."""
-        if self._start // self._block > self._turned:
+        block = self._start // self._block
+        if block > self._turned:
             self._turned = self._end // self._block - 1
             self._recent = self._unknown
             self._turn(ALL)
-        self._load_oldest(ALL)
+        if self._ready:
+            self._load(self._coming, block, 0, ALL)
+        self._oldest, self._coming = self._coming, self._oldest
+        self._ready = self._block
         self._join()
 
-    def _load_oldest(self, columns: Columns) -> None:
-        """Suffix summaries of the oldest block, from the ring; rows before the window are never looked at."""
-        first = self._start // self._block * self._block
-        start = max(self._start, first)
-        self._oldest[start - first :, :, columns] = self._suffixes(start, first + self._block, columns)
+    def _prepare(self) -> None:
+        """While the oldest block is used up row by row, build the next one's suffix summaries, one a step: no spike."""
+        size, block = self._block, self._start // self._block + 1
+        wanted = size - 1 - self._start % size
+        if (block + 1) * size > self._end:
+            return
+        while self._ready > wanted:
+            self._ready -= 1
+            self._extend(self._coming, block, self._ready, ALL)
 
-    def _suffixes(self, start: int, end: int, columns: Columns) -> F8:
-        return suffixes(summaries(self._ring.block(start, end, columns), coarse=self._ring.coarse))
+    def _load(self, into: F8, block: int, first: int, columns: Columns) -> None:
+        """Suffix summaries of a block from its row `first` on."""
+        for row in range(self._block - 1, first - 1, -1):
+            self._extend(into, block, row, columns)
+
+    def _extend(self, into: F8, block: int, row: int, columns: Columns) -> None:
+        """One suffix summary, from the one after it."""
+        own = self._summary(block * self._block + row, columns)
+        into[row][:, columns] = own if row == self._block - 1 else combine(own, into[row + 1][:, columns])
 
     def _turn(self, columns: Columns) -> None:
         """Suffix summaries over the whole blocks after the oldest, up to the newest there was when the stack was turned."""
@@ -144,19 +148,26 @@ class Extremes:
     def rebuild(self, columns: Columns) -> None:
         """Compute anew from the ring, for some symbols."""
         size, oldest, newest = self._block, self._start // self._block, self._end // self._block
-        recent, tail = self._recent.copy(), self._tail.copy()
+        recent = self._recent.copy()
         recent[:, columns] = np.nan
         for block in range(oldest, newest):
-            start = max(self._start, block * size)
-            runs = self._suffixes(start, (block + 1) * size, columns)
-            self._whole[block % self._capacity][:, columns] = runs[0]
-            if block == oldest:
-                self._oldest[start - block * size :, :, columns] = runs
-            elif block > self._turned:
-                recent[:, columns] = combine(recent[:, columns], runs[0])
-        tail[:, columns] = np.nan
-        if self._end > max(self._start, newest * size):
-            tail[:, columns] = self._suffixes(max(self._start, newest * size), self._end, columns)[0]
+            own = self._run(max(self._start, block * size), (block + 1) * size, columns)
+            self._whole[block % self._capacity][:, columns] = own
+            if block > max(oldest, self._turned):
+                recent[:, columns] = combine(recent[:, columns], own)
+        if oldest < newest:
+            self._load(self._oldest, oldest, self._start - oldest * size, columns)
+        if self._ready < size:
+            self._load(self._coming, oldest + 1, self._ready, columns)
+        tail = self._tail.copy()
+        tail[:, columns] = self._run(max(self._start, newest * size), self._end, columns)
         self._recent, self._tail = recent, tail
         self._turn(columns)
         self._join()
+
+    def _run(self, first: int, end: int, columns: Columns) -> F8:
+        """Summary of a run of buckets of the ring."""
+        out = self._unknown[:, columns]
+        for number in range(first, end):
+            out = combine(out, self._summary(number, columns))
+        return out

@@ -12,14 +12,12 @@ from ..model.market import Gap, Pulse, Quote, Quotes, Trade, Trades
 from ..model.system import FeedState, FeedStatus
 from .fold import Fold, fold, merge
 from .outages import Outages
-from .steps import ASK, BID, PRICE, TRADES, Retained, Step
+from .steps import ASK, BID, PRICE, TRADES, Retained, Step, steps_held
 
 AHEAD_MS = 10_000
 """A trade further ahead of everything seen so far does not move the grid by itself."""
 _NEVER = -(2**62)
 _WITNESSES = 5
-_REVISION_MS = 120_000
-_REVISION_CELLS = 150_000
 
 
 class Sampler:
@@ -46,8 +44,7 @@ class Sampler:
         self.amended = 0
         self._publish = publish
         self._index = {symbol: number for number, symbol in enumerate(self.symbols)}
-        held = min(_REVISION_MS // sample_ms, _REVISION_CELLS // max(1, len(self.symbols)))
-        self._retained = Retained(max(8, held))
+        self._retained = Retained(steps_held(sample_ms, len(self.symbols)))
         self._outages = Outages(self._index)
         self._open: dict[int, dict[str, list[Trade]]] = {}
         self._quotes: dict[str, Quote] = {}

@@ -13,6 +13,8 @@ from ..model.market import Samples
 
 OPEN, HIGH, LOW, PRICE, VOLUME, NOTIONAL, TAKER_BUY, BID, ASK = range(9)
 TRADES, FIRST_ID, LAST_ID, FIRST_MS, LAST_MS = range(5)
+_REVISION_MS = 120_000
+_REVISION_CELLS = 150_000
 
 
 @dataclass(slots=True)
@@ -54,6 +56,11 @@ class Step:
             bid=prices[BID], ask=prices[ASK], first_id=counts[FIRST_ID], last_id=counts[LAST_ID], gap=self.gap,
             revised=revised,
         )  # fmt: skip
+
+
+def steps_held(sample_ms: int, symbols: int) -> int:
+    """How many closed steps can be amended: those of 120 s, fewer with very many symbols."""
+    return max(8, min(_REVISION_MS // sample_ms, _REVISION_CELLS // max(1, symbols)))
 
 
 class Retained:

@@ -38,10 +38,11 @@ class Sums:
         self.returns = np.zeros(width)
         self.seen = np.zeros(width)
         self.gaps = np.zeros(width)
-        self.excluded = np.zeros((3, width))
-        """Count, sum and squares of returns at times at which the reference has none."""
+        self._joint = np.zeros((3, width))
+        self._joint_peak = np.zeros(width)
         self._excluded_rows = 0
         self._peak = np.zeros((4, width))
+        self._scratch = np.zeros((2, 12, width))
         self._fresh = np.zeros((12, width))
         self._fresh_anchor = self.anchor
         self._turn = 0
@@ -67,10 +68,16 @@ class Sums:
 
     # One step
 
-    def terms(self, cells: F8, anchor: F8, *, clean: bool) -> F8:
-        """What one bucket adds to each sum (WEIGHTED excepted), (12, symbols)."""
-        out = np.empty((12, cells.shape[-1]))
-        np.subtract(cells[PRICE], anchor, out=out[DEVIATIONS])
+    def head(self, cells: F8, *, clean: bool) -> tuple[F8, F8]:
+        """All sums with one more bucket (12, symbols), and its deviation from the anchor. Good until the next call."""
+        added = self.terms(cells, self._scratch[0], clean=clean)
+        total = np.add(self.sums, added, out=self._scratch[1])
+        total[WEIGHTED] += (self.rows + 1) * added[DEVIATIONS]
+        return total, added[DEVIATIONS]
+
+    def terms(self, cells: F8, out: F8, *, clean: bool) -> F8:
+        """What one bucket adds to each sum (WEIGHTED excepted), (12, symbols), written to `out`."""
+        np.subtract(cells[PRICE], self.anchor, out=out[DEVIATIONS])
         out[RETURNS] = cells[RETURN]
         out[VOLUMES : COUNTS + 1] = cells[VOLUME : TRADES + 1]
         if not clean:
@@ -102,7 +109,7 @@ class Sums:
         if not self._anchored:
             self._anchor(cells[PRICE])
         full = self.rows == self._length
-        added = self.terms(cells, self.anchor, clean=clean)
+        added = self.terms(cells, self._scratch[0], clean=clean)
         self.sums[WEIGHTED] += (
             (self._length * added[DEVIATIONS] - self.sums[DEVIATIONS]) if full else ((self.rows + 1) * added[DEVIATIONS])
         )
@@ -127,7 +134,7 @@ class Sums:
         """The oldest bucket leaves; so does the return of the next one, which is the oldest now and has nothing before it."""
         ring = self._ring
         cells = ring.row(number)
-        gone = self.terms(cells, self.anchor, clean=ring.is_clean(number))
+        gone = self.terms(cells, self._scratch[1], clean=ring.is_clean(number))
         after = ring.row(number + 1)
         gone[RETURNS] = after[RETURN]
         clean = ring.is_clean(number + 1)
@@ -146,7 +153,8 @@ class Sums:
         else:
             self.weights += (self.rows + 1) * known
         self._tally(number, 1)
-        self._tally_return(number, 1)
+        if self.rows:  # the oldest bucket's return is never inside
+            self._tally_return(number, 1)
         if full:
             self._tally(number - self._length, -1)
             self._tally_return(number - self._length + 1, -1)
@@ -160,15 +168,46 @@ class Sums:
 
     def _tally_return(self, number: int, sign: int) -> None:
         value = self._ring.row(number)[RETURN]
-        known = ~np.isnan(value)
-        self.returns += sign * known
-        if self._reference is None or known[self._reference]:
-            return
-        self._excluded_rows += sign
-        value = np.where(known, value, 0.0)
-        self.excluded += sign * np.stack([known.astype(np.float64), value, value * value])
+        if self._reference is not None:
+            self._tally_joint(number, value, sign)
+        self.returns += sign * ~np.isnan(value)
+
+    def _tally_joint(self, number: int, value: F8, sign: int) -> None:
+        """Returns at times at which the reference has one too; kept apart only while they differ from all returns."""
+        if np.isnan(value[self._reference]):
+            if not self._excluded_rows:
+                self._join(ALL, number - self.rows + 1, number)
+            self._excluded_rows += sign
+        elif self._excluded_rows:
+            self._joint += sign * _one_return(value)
+            np.maximum(self._joint_peak, self._joint[2], out=self._joint_peak)
+
+    def _join(self, columns: Columns, first: int, end: int) -> None:
+        """Sum the joint returns of a span anew from the ring."""
+        self._joint[:, columns] = 0.0
+        if end > first and self._reference is not None:
+            values = self._ring.column(first, end, RETURN, columns)
+            other = self._ring.column(first, end, RETURN, np.array([self._reference]))
+            both = ~np.isnan(values) & ~np.isnan(other)
+            values = np.where(both, values, 0.0)
+            self._joint[0, columns] = both.sum(axis=0)
+            self._joint[1, columns] = values.sum(axis=0)
+            self._joint[2, columns] = np.square(values).sum(axis=0)
+        self._joint_peak[columns] = self._joint[2, columns]
+
+    def joint(self, total: F8, counts: F8, head: F8) -> F8:
+        """Count, sum and squares of the returns at times at which the reference has one, with the head's, (3, symbols).
+
+        `total` and `counts` are those of all returns with the head's, `head` is the head's return.
+        """
+        lost = self._reference is not None and bool(np.isnan(head[self._reference]))
         if not self._excluded_rows:
-            self.excluded[:] = 0.0
+            closed = np.stack([self.returns, self.sums[RETURNS], self.sums[RETURN_SQUARES]])
+            return closed if lost else np.stack([counts, total[RETURNS], total[RETURN_SQUARES]])
+        shaky = np.flatnonzero(self._joint[2] < _SHAKY * self._joint_peak)
+        if len(shaky):
+            self._join(shaky, self.start + 1, self._end)
+        return self._joint if lost else self._joint + _one_return(head)
 
     def _renew(self, cells: F8, added: F8, *, clean: bool) -> None:
         """Feed the sums that only add; after a whole turn they take over."""
@@ -242,7 +281,7 @@ class Sums:
             self._sum_returns(out, block[:, RETURN], first, end, columns, skip_first=skip_first)
         elif skip_first:
             self.returns[columns] = 0.0
-            self.excluded[:, columns] = 0.0
+            self._excluded_rows = 0
         return out
 
     def _sum_returns(self, out: F8, returns: F8, first: int, end: int, columns: Columns, *, skip_first: bool) -> None:
@@ -261,11 +300,16 @@ class Sums:
         out[CROSS] = (other * value).sum(axis=0)
         if skip_first:
             self.returns[columns] = there.sum(axis=0)
-            alone = there & lost
-            self.excluded[0, columns] = alone.sum(axis=0)
-            self.excluded[1, columns] = (value * alone).sum(axis=0)
-            self.excluded[2, columns] = (np.square(value) * alone).sum(axis=0)
             self._excluded_rows = int(lost[1:].sum()) if self._reference is not None else 0
+            if self._excluded_rows:
+                self._join(columns, first + 1, end)
+
+
+def _one_return(value: F8) -> F8:
+    """Count, sum and squares of one return per symbol."""
+    known = ~np.isnan(value)
+    value = np.where(known, value, 0.0)
+    return np.stack([known.astype(np.float64), value, value * value])
 
 
 def anchors(prices: F8, known: NDArray[np.bool_]) -> F8:

@@ -27,9 +27,8 @@ from .ring import (
     BucketRing,
     log_return,
 )
+from .steps import steps_held
 from .windows import Head, RollingWindow
-
-_REVISABLE_MS = 130_000
 
 
 class Tier:
@@ -43,7 +42,7 @@ class Tier:
         self.coarse = grid_ms > sample_ms
         self._sample_ms = sample_ms
         self._symbols = symbols
-        revisable = _REVISABLE_MS // grid_ms + 2
+        revisable = steps_held(sample_ms, symbols) * sample_ms // grid_ms + 4
         rows = max(max(window.length for window in windows) + 2, revisable + revisable // 3 + 4)
         self.ring = BucketRing(rows, symbols, coarse=self.coarse)
         self.windows = [RollingWindow(one, self.ring, reference=reference, revisable=revisable) for one in windows]

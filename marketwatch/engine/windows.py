@@ -117,11 +117,7 @@ class RollingWindow:
 
     def _totals(self, head: Head, counts: Number, returns: Number) -> tuple[F8, F8, F8]:
         """The sums with the head (12, symbols), the head's deviation, and the first four sums without their mean."""
-        sums = self._sums
-        added = sums.terms(head.cells, sums.anchor, clean=head.clean)
-        deviation = added[DEVIATIONS].copy()
-        np.multiply(deviation, sums.rows + 1, out=added[WEIGHTED])
-        total = np.add(sums.sums, added, out=added)
+        total, deviation = self._sums.head(head.cells, clean=head.clean)
         left = total[:4].copy()
         left[SQUARES] -= total[DEVIATIONS] * (total[DEVIATIONS] / counts)
         left[RETURN_SQUARES] = _variation(total[RETURN_SQUARES], total[RETURNS], returns)
@@ -173,10 +169,8 @@ class RollingWindow:
             return
         own, both = total[RETURNS], counts
         if not (head.clean and self._sums.is_clean):
-            lost = self._sums.excluded + self._head_excluded(head)
-            own, both = own - lost[1], counts - lost[0]
-            variation = _variation(total[RETURN_SQUARES] - lost[2], own, both)
-            variation[variation <= _NOISE * total[RETURN_SQUARES]] = 0.0
+            both, own, squares = self._sums.joint(total, np.asarray(counts), head.cells[RETURN])
+            variation = _variation(squares, own, both)
         mean = total[REFERENCE] / both
         shared = total[CROSS] - own * mean
         theirs = _variation(total[REFERENCE_SQUARES], total[REFERENCE], both)
@@ -184,14 +178,6 @@ class RollingWindow:
         np.divide(shared, theirs, out=beta)
         np.divide(shared, np.sqrt(np.where(variation > 0.0, variation, np.nan) * theirs), out=correlation)
         np.clip(correlation, -1.0, 1.0, out=correlation)
-
-    def _head_excluded(self, head: Head) -> F8:
-        value = head.cells[RETURN]
-        known = ~np.isnan(value)
-        if self._reference is None or known[self._reference]:
-            return np.zeros((3, len(value)))
-        value = np.where(known, value, 0.0)
-        return np.stack([known.astype(np.float64), value, value * value])
 
     def _ranges(self, out: F8, head: Head) -> None:
         summary = self._extremes.with_head(head.summary)
