@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import time
@@ -21,6 +22,20 @@ def scripts() -> list[str]:
     )
 
 
+def understood(name: str, options: list[str]) -> list[str]:
+    """Those of `options` that the script has, with their values."""
+    shown = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=HERE.parent, capture_output=True, text=True
+    )
+    has = set(re.findall(r"--[a-z-]+", shown.stdout))
+    taken, take = [], False
+    for option in options:
+        take = option.split("=")[0] in has if option.startswith("--") else take
+        if take:
+            taken.append(option)
+    return taken
+
+
 def main() -> int:
     """Run them; the exit code is that of the last one that failed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -33,7 +48,8 @@ def main() -> int:
     code = 0
     for name in wanted:
         started = time.perf_counter()
-        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *passed_on], cwd=HERE.parent, check=False)
+        command = [sys.executable, "-m", f"benchmarks.{name}", *understood(name, passed_on)]
+        done = subprocess.run(command, cwd=HERE.parent, check=False)
         print(f"  [{name}: {time.perf_counter() - started:.0f} s]", flush=True)
         code = done.returncode or code
     return code

@@ -163,7 +163,10 @@ async def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--database")
     parser.add_argument("--only", choices=("sqlite", "postgresql", "peers"))
+    parser.add_argument("--quick", action="store_true", help="among half a million rows instead of ten million")
     given = parser.parse_args()
+    if given.quick:
+        given.rows = min(given.rows, 500_000)
     versions = f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}, asyncpg {asyncpg.__version__}"
     print(f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {versions}")
     folder = Path(tempfile.mkdtemp(prefix="marketwatch-bench-"))
