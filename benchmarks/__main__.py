@@ -24,9 +24,8 @@ def scripts() -> list[str]:
 
 def understood(name: str, options: list[str]) -> list[str]:
     """Those of `options` that the script has, with their values."""
-    shown = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=HERE.parent, capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
+    shown = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, check=True)
     has = set(re.findall(r"--[a-z-]+", shown.stdout))
     taken, take = [], False
     for option in options:
