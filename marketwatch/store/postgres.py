@@ -211,8 +211,10 @@ class PostgresStore(Reads):
                 raise
 
     async def ping(self) -> None:
+        """Commit one row. Raises StoreUnavailable, StoreReadOnly."""
+
         async def probe(connection: Any) -> None:
-            await connection.execute("CREATE TEMP TABLE writable_probe (x integer) ON COMMIT DROP")
+            await connection.execute("UPDATE schema_migrations SET name = name WHERE version = $1", self._version)
 
         await self._transaction(probe, _ACQUIRE_S)
 

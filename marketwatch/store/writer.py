@@ -46,6 +46,9 @@ _BATCH_BYTES = 8_000_000
 _MEMORY_BYTES = 16_000_000
 _HARD_BYTES = 64_000_000
 _SPOOL_BYTES = 256_000_000
+_SLOWEST_S = 5.0
+_SYMBOLS_A_SECOND = 100
+"""Each symbol's newest page is written whole with every batch, so that many symbols are written less often, up to 5 s."""
 _RELIEF_S = 0.5
 _TOTALS_S = 10.0
 _RETAIN_FIRST_S = 60.0
@@ -86,7 +89,7 @@ class StoreWriter:
         self._resumed = False
         self._table: MetricTable | None = None
         self._venue = ""
-        self._newest_ms = 0
+        self._newest_ms = self._width = 0
         self._turn = asyncio.Lock()
         self._pressed = asyncio.Event()
         self._unsubscribe: list[Callable[[], None]] = []
@@ -162,7 +165,7 @@ class StoreWriter:
             self._add("trades", ready)
 
     def _on_samples(self, step: Samples) -> None:
-        self._newest_ms = max(self._newest_ms, step.time_ms)
+        self._newest_ms, self._width = max(self._newest_ms, step.time_ms), len(step.symbols)
         self._sampled_ms = max(self._sampled_ms or 0, step.time_ms + step.sample_ms)
         self._release(self._sampled_ms)
         self._totals.on_samples(step)
@@ -190,7 +193,7 @@ class StoreWriter:
 
     async def _write_on(self) -> None:
         while True:
-            await self._pause(self._store.profile.write_every_s)
+            await self._pause(max(self._store.profile.write_every_s, min(_SLOWEST_S, self._width / _SYMBOLS_A_SECOND)))
             async with self._turn:
                 await self._drain()
                 await self._put_totals()

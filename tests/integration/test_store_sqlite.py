@@ -159,6 +159,11 @@ def small_files() -> Iterator[int]:
     signal.signal(signal.SIGXFSZ, ignored)
 
 
+async def fill_pings(store: SqliteStore) -> None:
+    for _ in range(500):
+        await store.ping()
+
+
 async def test_full_disk_is_unavailable_and_passes_without_restart(tmp_path: Path, small_files: int) -> None:
     store = store_at(tmp_path / "market.db")
     await store.open()
@@ -173,6 +178,8 @@ async def test_full_disk_is_unavailable_and_passes_without_restart(tmp_path: Pat
                 committed += 1
             except StoreUnavailable as error:
                 refused = error
+        with pytest.raises(StoreUnavailable):
+            await fill_pings(store)
         assert committed > 0
         assert (await store.samples("S7", 0, T0 * 2)).time_ms.size == 10 * committed
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -245,3 +252,14 @@ async def test_two_starters_at_once_one_writes_and_one_reads(tmp_path: Path) -> 
     assert sum(store.profile.read_only is None for store in opened) == 1
     for store in opened:
         await store.close()
+
+
+async def test_retention_gives_the_disk_its_space_back(tmp_path: Path) -> None:
+    path = tmp_path / "market.db"
+    await fill(path, 30_000)
+    before = path.stat().st_size
+    store = store_at(path)
+    await store.open()
+    assert await store.retain(now_ms=T0 + 500 * 27_000, days=0.0, max_bytes=10**12) == 27_000
+    await store.close()
+    assert path.stat().st_size < before / 5
