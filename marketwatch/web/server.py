@@ -58,7 +58,7 @@ def build_app(
     idle, or take to send its request.
     """
     limits = {
-        "keepalive_timeout": 15.0,
+        "keepalive_timeout": keepalive_s,
         "lingering_time": 2.0,
         "max_line_size": 8190,
         "max_field_size": 8190,

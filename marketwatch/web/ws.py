@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import math
+from collections.abc import Coroutine, Iterator
 from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
@@ -84,7 +85,8 @@ class PriceSockets:
         self._slow_s = slow_s
         self._open: dict[Connection, None] = {}
         self._closing = False
-        self._pushing: set[asyncio.Task[None]] = set()
+        self._pushing: asyncio.Task[None] | None = None
+        self._work: set[asyncio.Task[None]] = set()
 
     @property
     def clients(self) -> int:
@@ -99,10 +101,15 @@ class PriceSockets:
         for connection in self._open:
             wanted = connection.symbols
             connection.waiting.update(dict.fromkeys(symbol for symbol in moved if symbol in wanted))
-        if not self._pushing:
-            task = asyncio.create_task(self._push(ticker), name="ws:push")
-            self._pushing.add(task)
-            task.add_done_callback(self._pushing.discard)
+        if self._pushing is None or self._pushing.done():
+            self._pushing = self._keep(self._push(ticker))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` beside everything else; it is waited for at the end."""
+        task = asyncio.create_task(work, name="ws:work")
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return task
 
     async def _push(self, ticker: PriceTicker) -> None:
         rest: Iterator[Connection] = iter(list(self._open))
@@ -150,7 +157,8 @@ class PriceSockets:
         if connection.full_since is not None and now - connection.full_since >= self._slow_s:
             connection.abort()
         elif now - connection.heard_at >= self._silence_s:
-            await _close(connection, WSCloseCode.POLICY_VIOLATION, b"silent for too long")
+            connection.heard_at = math.inf
+            self._keep(_close(connection, WSCloseCode.POLICY_VIOLATION, b"silent for too long"))
         elif beat and not connection.full:
             text = msgspec.json.encode({"type": "heartbeat", "timestamp": iso(self._clock.now_ms())}).decode()
             if await self._send(connection, text):
@@ -205,6 +213,7 @@ class PriceSockets:
         """Close all sockets; who comes later is refused."""
         self._closing = True
         await asyncio.gather(*(_close(one, WSCloseCode.GOING_AWAY, b"the server stops") for one in list(self._open)))
+        await asyncio.gather(*self._work, return_exceptions=True)
 
 
 async def _close(connection: Connection, code: int, reason: bytes) -> None:
