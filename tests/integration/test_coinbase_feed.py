@@ -13,7 +13,7 @@ import pytest
 from marketwatch.config import Settings
 from marketwatch.errors import FeedError
 from marketwatch.feed.coinbase import CoinbaseFeed
-from marketwatch.model.market import Gap, GapReason, GapState, Pulse, Quotes, Tickers, Trade, Trades, VenueCandles
+from marketwatch.model.market import Gap, GapReason, GapState, Pulse, Quotes, Staleness, Tickers, Trade, Trades, VenueCandles
 from marketwatch.model.system import FeedState, FeedStatus, Notice
 from tests.kit.fake_coinbase import FakeCoinbase
 from tests.kit.scaled_clock import ScaledClock
@@ -278,3 +278,52 @@ async def test_tap_hears_every_frame(fake: FakeCoinbase) -> None:
         await fake.trade(count=7)
         await rig.until_complete()
     assert sum(b'"match"' in frame for frame in heard) == 7
+
+
+async def test_run_waits_for_a_venue_that_is_down_at_the_start(fake: FakeCoinbase) -> None:
+    fake.rest_status = 500
+    rig = Rig(fake)
+    playing = asyncio.create_task(rig.feed.run())
+    await rig.until(lambda: any("HTTP 500" in text for text in rig.notices()))
+    fake.rest_status = 200
+    await rig.until(lambda: fake.clients)
+    playing.cancel()
+    await asyncio.gather(playing, return_exceptions=True)
+
+
+async def test_product_that_falls_silent_is_stale_and_comes_back(fake: FakeCoinbase) -> None:
+    def facts() -> list[bool]:
+        return [event.stale for event in rig.events if isinstance(event, Staleness) and event.symbol == "BTC-USD"]
+
+    async with running(fake, stale_s=1.0) as rig:
+        for _ in range(15):
+            await fake.trade()
+            await fake.clock.sleep(0.03)
+        await rig.until_complete()
+        await rig.until(lambda: facts() == [True])
+        assert rig.state() in (FeedState.LIVE, FeedState.STALE)
+        await fake.trade()
+        await rig.until(lambda: facts() == [True, False])
+
+
+async def test_history_that_cannot_be_fetched_is_told_and_the_market_goes_on(fake: FakeCoinbase) -> None:
+    async with running(fake, symbols=("BTCUSDT",), backfill=True) as rig:
+        fake.rest_status = 451
+        await rig.until(lambda: any("history of 1 of 1 products" in text for text in rig.notices()))
+        await fake.trade()
+        await rig.until_complete()
+
+
+async def test_newest_trades_that_cannot_be_asked_for_are_a_gap_when_the_next_one_comes(fake: FakeCoinbase) -> None:
+    async with running(fake) as rig:
+        await fake.trade(count=2)
+        await rig.until_complete()
+        fake.rest_status = 403
+        fake.lose(2)
+        await fake.trade(count=2)
+        await rig.until(lambda: rig.feed.refill.failures)
+        fake.rest_status = 200
+        await fake.trade()
+        await rig.until_complete()
+        await rig.until(lambda: all(gap.state is GapState.CLOSED for gap in rig.gaps().values()))
+    assert rig.feed.refill.last_error.endswith("(HTTP 403).")

@@ -19,7 +19,7 @@ from marketwatch.clock import ManualClock, SystemClock
 from marketwatch.config import Settings
 from marketwatch.errors import FeedError
 from marketwatch.feed.recorded import RecordedFeed
-from marketwatch.feed.recorded_lines import Recording, stamp_ns
+from marketwatch.feed.recorded_lines import MAX_LINE_BYTES, Recording, stamp_ns
 from marketwatch.model.market import Gap, GapState, Pulse, Quotes, Source, Trade, Trades
 from marketwatch.model.system import FeedState, FeedStatus
 
@@ -280,3 +280,12 @@ def test_recording_of_any_frames_plays_to_the_end(tmp_path: Path, frames: list[s
     events = asyncio.run(play(write(tmp_path / "any", rows)))
     assert events[-1].state is FeedState.ENDED
     assert events[-1].messages == len(rows)
+
+
+def test_line_without_end_is_skipped_in_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "long"
+    good = line(1, START_MS).encode()
+    path.write_bytes(good + b"\n" + b"9" * (2 * MAX_LINE_BYTES + 5) + b"\n" + good + b"\n" + b"x" * (MAX_LINE_BYTES + 9))
+    recording = Recording(path)
+    assert len(list(recording.read())) == 2
+    assert recording.malformed == {"size": 2}
