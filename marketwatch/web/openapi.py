@@ -15,7 +15,7 @@ from .api import stream as price_stream
 from .api.endpoint import Endpoint, extra_of
 from .api.market import CoinsQuery
 from .assets import ASSETS
-from .envelope import Failure, Success
+from .envelope import Failure, Meta
 from .snapshot import json_answer
 
 _REF = "#/components/schemas/{name}"
@@ -34,8 +34,8 @@ not known is null. `/ws/prices?coins=` sends `price_update` messages over a WebS
 def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS) -> dict[str, Any]:
     """The whole document as plain objects."""
     chosen = list(endpoints)
-    answers = [Success[endpoint.data] for endpoint in chosen]  # type: ignore[name-defined]
-    schemas, components = msgspec.json.schema_components([*answers, Failure], ref_template=_REF)
+    answers = [endpoint.data for endpoint in chosen]
+    schemas, components = msgspec.json.schema_components([*answers, Meta, Failure], ref_template=_REF)
     paths = {endpoint.path: {"get": _operation(endpoint, schema)} for endpoint, schema in zip(chosen, schemas, strict=False)}
     paths[price_stream.PATH] = {"get": _stream_operation()}
     return {
@@ -59,10 +59,17 @@ def _operation(endpoint: Endpoint[Any], schema: dict[str, Any]) -> dict[str, Any
         "tags": [endpoint.tag],
         "parameters": parameters,
         "responses": {
-            "200": {"description": "Good", "content": {"application/json": {"schema": schema}}},
+            "200": {"description": "Good", "content": {"application/json": {"schema": _envelope(schema)}}},
             **{str(status): _failure(status) for status in statuses},
         },
     }
+
+
+def _envelope(data: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a good answer around that of its data."""
+    meta = {"$ref": _REF.format(name="Meta")}
+    properties = {"success": {"const": True}, "data": data, "meta": meta}
+    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def _stream_operation() -> dict[str, Any]:

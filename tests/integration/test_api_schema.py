@@ -1,0 +1,144 @@
+"""The OpenAPI document is valid, tells the truth about every answer, and a fuzzer that believes it finds nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from marketwatch.clock import SystemClock
+from marketwatch.model.market import Gap, GapReason, GapState
+from marketwatch.web.api import ENDPOINTS
+from marketwatch.web.openapi import document
+from tests.kit.streams import serving
+from tests.kit.watches import START_MS, World, history, warm, world
+
+Client = TestClient[web.Request, web.Application]
+SAMPLES = {
+    "coin_id": "BTC",
+    "coin_1": "BTC",
+    "coin_2": "ETH",
+}
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[World]:
+    async with world(tmp_path) as found:
+        warm(found.watch, history("BTCUSDT", "1m", 60_000, 300, START_MS))
+        found.watch.bus.publish(Gap("g", "binance", "BTCUSDT", GapReason.SILENCE, GapState.LOST, START_MS, START_MS + 1))
+        yield found
+
+
+def validator(schema: dict[str, Any], whole: dict[str, Any]) -> Any:
+    """A validator of `schema` whose references lead into the document."""
+    return jsonschema_rs.Draft202012Validator({**schema, "components": whole["components"]})
+
+
+def closed(schema: Any) -> Any:
+    """The schema with every object closed: a field that the document does not name is an error."""
+    if isinstance(schema, list):
+        return [closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: closed(part) for name, part in schema.items()}
+    if found.get("type") == "object" and "properties" in found:
+        found["additionalProperties"] = False
+    return found
+
+
+def test_openapi_document_is_valid_31() -> None:
+    whole = document()
+    assert whole["openapi"] == "3.1.0"
+    for name, schema in whole["components"]["schemas"].items():
+        jsonschema_rs.Draft202012Validator({**schema, "components": whole["components"]})
+        assert name.isidentifier(), name
+
+
+def test_openapi_every_reference_leads_somewhere() -> None:
+    whole = document()
+    references = set[str]()
+
+    def collect(part: Any) -> None:
+        if isinstance(part, dict):
+            if "$ref" in part:
+                references.add(part["$ref"])
+            for value in part.values():
+                collect(value)
+        elif isinstance(part, list):
+            for value in part:
+                collect(value)
+
+    collect(whole)
+    assert references
+    assert {reference.rpartition("/")[2] for reference in references} <= set(whole["components"]["schemas"])
+
+
+def test_openapi_names_every_endpoint_once_with_all_parameters() -> None:
+    whole = document()
+    operations = [path["get"]["operationId"] for path in whole["paths"].values()]
+    assert len(set(operations)) == len(operations)
+    assert {endpoint.path for endpoint in ENDPOINTS} <= set(whole["paths"])
+    candles = whole["paths"]["/api/market/candles/{coin_id}"]["get"]
+    assert [parameter["name"] for parameter in candles["parameters"]] == ["coin_id", "interval", "from", "to", "limit"]
+    assert [parameter["required"] for parameter in candles["parameters"]] == [True, False, False, False, False]
+    limit = candles["parameters"][-1]["schema"]
+    assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 1000, 500)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+async def test_openapi_every_answer_has_the_documented_shape_and_no_more(made: World, endpoint: Any) -> None:
+    whole = closed(document())
+    operation = whole["paths"][endpoint.path]["get"]
+    query = {one["name"]: SAMPLES[one["name"]] for one in operation["parameters"] if one["required"] and one["in"] == "query"}
+    async with made.client() as client:
+        answer = await client.get(endpoint.path.format(**SAMPLES), params=query)
+        body = await answer.json()
+        assert answer.status == 200
+        good = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        validator(good, whole).validate(body)
+        refused = await client.get(endpoint.path.format(**SAMPLES), params={**query, "no_such": "1"})
+        bad = operation["responses"]["400"]["content"]["application/json"]["schema"]
+        assert refused.status == 400
+        validator(bad, whole).validate(await refused.json())
+
+
+async def test_openapi_is_served_with_an_entity_tag(made: World) -> None:
+    async with made.client() as client:
+        answer = await client.get("/api/openapi.json")
+        assert (await answer.json())["info"]["title"] == "marketwatch"
+        again = await client.get("/api/openapi.json", headers={"If-None-Match": answer.headers["ETag"]})
+        assert again.status == 304
+
+
+_FUZZ = """
+import sys
+import schemathesis
+from schemathesis.cli import schemathesis as command
+command(sys.argv[1:], standalone_mode=True)
+"""
+
+
+_OPTIONS = (
+    "--max-examples=20",
+    "--generation-deterministic",
+    "--no-color",
+    "--exclude-path=/api/market/stream",
+    "--request-timeout=10",
+)
+
+
+@pytest.mark.slow
+async def test_openapi_fuzzed_by_schemathesis_nothing_is_found(tmp_path: Path) -> None:
+    async with world(tmp_path, clock=SystemClock()) as made, serving(made.build()) as port:
+        command = [sys.executable, "-W", "ignore", "-c", _FUZZ, "run", f"http://127.0.0.1:{port}/api/openapi.json", *_OPTIONS]
+        process = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        output, _ = await asyncio.wait_for(process.communicate(), 100)
+        assert process.returncode == 0, output.decode()[-6000:]
