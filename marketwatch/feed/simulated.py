@@ -46,7 +46,8 @@ _INTERVALS = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR, "4
 class SimulatedFeed:
     """The demo market as a `Feed`. It begins one to two minutes before now, so that the first page already shows a market.
 
-    `tap` hears every raw frame, for recording.
+    `tap` hears every raw frame, for recording, as if it had been received at the end of its step: a recording of the demo
+    market depends on when it was made as little as the market does.
     """
 
     venue = "demo"
@@ -134,7 +135,7 @@ class SimulatedFeed:
         frames = market.step()
         now_ms = self._clock.now_ms()
         if self.tap is not None:
-            self.tap(now_ms, frames)
+            self.tap(market.time_ms, frames)
         gulp = Gulp()
         parse_many(frames, gulp, received_ms=market.time_ms)
         self._publish_gulp(gulp, now_ms)

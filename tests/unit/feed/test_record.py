@@ -50,6 +50,7 @@ async def test_recording_of_the_demo_market_plays_back_equal_trades(tmp_path: Pa
     trades = trades_of(replayed)
     assert len(trades) > 100
     assert trades == trades_of(direct)[: len(trades)]
+    assert abs(replayed[-1].clock_offset_ms) < 200
 
 
 async def test_cancelled_recording_ends_its_file_properly(tmp_path: Path) -> None:
