@@ -154,13 +154,23 @@ async def test_microsecond_times_are_read_by_configuration() -> None:
         rig.checker.assert_complete(rig.tap)
 
 
-async def test_more_symbols_than_a_message_holds_are_subscribed_within_the_limits() -> None:
-    names = [f"C{number:03}USDT" for number in range(400)]
-    tape = synthetic_tape(names, seconds=6, rate=1, seed=2)
-    async with Rig(tape, speed=5, symbols=("all:USDT",), venue={"history_days": 0}) as rig:
+async def test_more_symbols_than_a_line_holds_share_lines_and_only_the_broken_one_has_gaps() -> None:
+    names = [f"C{number:04}USDT" for number in range(1100)]
+    tape = synthetic_tape(names, seconds=10, rate=0.5, seed=2)
+    async with Rig(tape, speed=8, symbols=("all:USDT",), venue={"history_days": 0}) as rig:
         rig.venue.play()
+        await rig.until_played(3)
+        lines = rig.venue.connections
+        assert [len(line.streams) for line in lines] == [1024, len(rig.symbols) + 1 - 1024]
+        small = {stream.partition("@")[0].upper() for stream in lines[1].streams}
+        rig.venue.cut(lines[1], rst=True)
         await rig.settle()
-        rig.checker.assert_complete(rig.tap)
+        for symbol, ledger in rig.venue.market.ledgers.items():
+            told = rig.tap.final_gaps(symbol)
+            verdict = rig.checker.check(symbol, rig.tap.of(symbol), told)
+            unheard = list(range(verdict.lost[0], ledger.trades[-1].trade_id + 1)) if verdict.lost else []
+            assert verdict.lost == unheard, str(verdict)
+            assert not unheard or symbol in small
+            assert not told or symbol in small
         assert not rig.venue.journal.lines_of("too many messages")
-        assert max(len(connection.streams) for connection in rig.venue.connections) <= 1024
-        assert rig.watch.state.symbols["C007USDT"].ticker_ms is not None
+        assert rig.watch.state.symbols["C0007USDT"].ticker_ms is not None

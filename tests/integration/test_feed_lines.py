@@ -74,6 +74,8 @@ async def test_mute_symbol_is_shown_stale_while_the_other_goes_on() -> None:
         rig.checker.assert_complete(rig.tap)
         assert [(fact.symbol, fact.stale) for fact in rig.tap.staleness] == [("ETHUSDT", True), ("ETHUSDT", False)]
         assert {(gap.symbol, gap.reason) for gap in rig.tap.gaps} == {("ETHUSDT", GapReason.SILENCE)}
+        assert all("ethusdt" in line.detail for line in rig.venue.journal.lines_of("SUBSCRIBE"))
+        assert rig.venue.journal.lines_of("SUBSCRIBE")
         assert len(rig.venue.journal.lines_of("opened")) == 1
 
 
