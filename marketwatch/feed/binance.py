@@ -32,10 +32,11 @@ from ..model.market import (
 from ..model.system import FeedStatus, Level, Notice
 from .backfill import Backfill, closed_only
 from .binance_line import ROTATE_AFTER_S, Line
-from .binance_link import STREAMS_PER_CONNECTION, Link
+from .binance_link import Link
 from .binance_parse import LAST_MS, Control, Gulp, parse_many
 from .binance_rest import BinanceRest
 from .binance_standing import Standing
+from .binance_streams import SMALL_LIST, chosen, shards
 from .clock_offset import ClockOffset
 from .continuity import Hole, Ledger
 from .endpoints import BINANCE_REST, BINANCE_STREAMS, BINANCE_US_REST, BINANCE_US_STREAMS, Endpoints
@@ -46,8 +47,6 @@ from .watchdog import Watchdog
 
 BEAT_S = 0.1
 STATUS_EVERY = 10
-SMALL_LIST = 100
-"""Up to this many symbols get quotes, minute candles and statistics each; larger lists get trades and the statistics array."""
 AHEAD_MS = 600_000
 """A trade whose time lies this far after the venue's clock is a wrong one."""
 _VENUES = {"binance": (BINANCE_STREAMS, BINANCE_REST), "binance-us": (BINANCE_US_STREAMS, BINANCE_US_REST)}
@@ -124,32 +123,26 @@ class BinanceFeed:
     async def instruments(self) -> list[Instrument]:
         """The pairs to watch, in the order of the setting (`all:QUOTE`: by name). Raises FeedError in `connect_timeout_s`."""
         wanted = self._settings.symbols
-        quote = wanted[0].removeprefix("all:") if wanted[0].startswith("all:") else None
         try:
             async with asyncio.timeout(self._connect_timeout_s), self._rest as rest:
-                listed = await rest.instruments(None if quote else wanted)
+                listed = await rest.instruments(None if wanted[0].startswith("all:") else wanted)
         except TimeoutError:
             raise FeedError(f"{self._venue} did not answer within {self._connect_timeout_s:g} s.") from None
-        found = _all_of(listed, quote) if quote else self._chosen(listed, wanted)
+        found, missing = chosen(listed, wanted)
+        self._notices = [self._unlisted(symbol) for symbol in missing]
+        self._notices += [self._halted(item.symbol) for item in found if not item.trading]
         if not found:
             raise FeedError(f"{self._venue} lists none of the pairs that were asked for: {', '.join(wanted[:10])}.")
         self._symbols = tuple(item.symbol for item in found)
         return found
 
-    def _chosen(self, listed: Sequence[Instrument], wanted: Sequence[str]) -> list[Instrument]:
-        by_name = {item.symbol: item for item in listed}
-        for symbol in wanted:
-            if symbol not in by_name:
-                self._unknown_symbol(symbol)
-        return [by_name[symbol] for symbol in wanted if symbol in by_name]
+    def _unlisted(self, symbol: str) -> Notice:
+        message = f"{self._venue} does not list {symbol}; it is left out. Check MARKETWATCH_SYMBOLS."
+        return self._notice(f"unknown:{symbol}", Level.WARNING, message)
 
-    def _unknown_symbol(self, symbol: str) -> None:
-        self._notices.append(
-            self._notice(
-                f"unknown:{symbol}", Level.WARNING,
-                f"{self._venue} does not list {symbol}; it is left out. Check MARKETWATCH_SYMBOLS.",
-            )
-        )  # fmt: skip
+    def _halted(self, symbol: str) -> Notice:
+        message = f"{self._venue} lists {symbol}, but it does not trade at present."
+        return self._notice(f"halted:{symbol}", Level.INFO, message)
 
     async def history(self, symbol: str, interval: str, from_ms: int, to_ms: int) -> list[Candle]:
         """Closed candles of the venue in [from_ms, to_ms), oldest first. Raises FeedError when it cannot be asked."""
@@ -158,9 +151,11 @@ class BinanceFeed:
         return closed_only(candles, interval, self._venue_now_ms())
 
     async def run(self) -> None:
-        """Stream until cancelled. Calls `instruments` itself when nobody did."""
+        """Stream until cancelled. Calls `instruments` itself when nobody did. A second run goes on where the first one ended,
+        so that the pause between them is a gap like any other."""
         while not self._symbols:
             await self._first_list()
+        self.resume = {**self.resume, **self.ledger.reached()}
         self._started(self._symbols)
         self._lines = self._make_lines()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=6.0)
@@ -182,20 +177,14 @@ class BinanceFeed:
             self.publish(self._notice(f"feed:{self._venue}", Level.INFO, f"{self._venue} answers.", over=True))
 
     def _make_lines(self) -> list[Line]:
-        streams = stream_names(self._symbols, self._space)
-        shards = [streams[at : at + STREAMS_PER_CONNECTION] for at in range(0, len(streams), STREAMS_PER_CONNECTION)]
-        lines: list[Line] = []
-        for shard in shards:
-            names = {name.split("@", 1)[0] for name in shard}
-            symbols = [symbol for symbol in self._symbols if symbol.lower() in names]
-            lines.append(
-                Line(
-                    streams=shard, symbols=symbols, endpoints=self._endpoints, attempts=self._attempts, hooks=self,
-                    clock=self._clock, random=self._random, gulp_ms=self._settings.gulp_ms, microseconds=self._microseconds,
-                    rotate_after_s=self._rotate_after_s,
-                )
-            )  # fmt: skip
-        return lines
+        return [
+            Line(
+                streams=streams, symbols=symbols, endpoints=self._endpoints, attempts=self._attempts, hooks=self,
+                clock=self._clock, random=self._random, gulp_ms=self._settings.gulp_ms, microseconds=self._microseconds,
+                rotate_after_s=self._rotate_after_s,
+            )
+            for streams, symbols in shards(self._symbols, self._space)
+        ]  # fmt: skip
 
     # What the lines tell.
 
@@ -384,16 +373,3 @@ class BinanceFeed:
 
 def _nowhere(event: object, /) -> None:
     """Nobody listens yet."""
-
-
-def _all_of(listed: Sequence[Instrument], quote: str) -> list[Instrument]:
-    return sorted((item for item in listed if item.quote == quote and item.trading), key=lambda item: item.symbol)
-
-
-def stream_names(symbols: Sequence[str], space: str) -> list[str]:
-    """Streams for a list of symbols: everything for small lists, trades and the statistics array for large ones."""
-    kind = "aggTrade" if space == "aggtrade" else "trade"
-    lower = [symbol.lower() for symbol in symbols]
-    if len(symbols) > SMALL_LIST:
-        return [*(f"{name}@{kind}" for name in lower), "!miniTicker@arr"]
-    return [f"{name}@{suffix}" for name in lower for suffix in (kind, "bookTicker", "kline_1m", "miniTicker")]

@@ -68,6 +68,7 @@ class Line:
         self._due_at = 0.0
         self._silence_s = SILENCE_S
         self._links: set[Link] = set()
+        self._readings: set[asyncio.Task[str]] = set()
 
     @property
     def up(self) -> bool:
@@ -86,6 +87,8 @@ class Line:
                 self.reconnects += 1
                 await self._clock.sleep(self._backoff.next_s())
         finally:
+            for reading in tuple(self._readings):
+                await self._stop_reading(reading)
             for link in tuple(self._links):
                 await self._close(link)
 
@@ -138,13 +141,19 @@ class Line:
                     return
                 link, reading = await self._hand_over(session, link, reading)
         finally:
-            await _stop(reading)
+            await self._stop_reading(reading)
             await self._close(link)
 
     def _start(self, link: Link) -> asyncio.Task[str]:
         self.link = link
         self._hooks.on_up(self)
-        return asyncio.create_task(self._read(link), name=f"binance reader {link.url}")
+        reading = asyncio.create_task(self._read(link), name=f"binance reader {link.url}")
+        self._readings.add(reading)
+        return reading
+
+    async def _stop_reading(self, reading: asyncio.Task[str]) -> None:
+        await _stop(reading)
+        self._readings.discard(reading)
 
     async def _read(self, link: Link) -> str:
         """Why the line ended, as a sentence."""
@@ -182,22 +191,24 @@ class Line:
         if new is None:
             return old, reading
         successor = self._start(new)
-        first = asyncio.create_task(new.delivered.wait())
-        try:
-            await asyncio.wait({first, successor}, return_when=asyncio.FIRST_COMPLETED, timeout=HANDOVER_S)
-        except asyncio.CancelledError:
-            await _stop(successor)
-            raise
-        finally:
-            await _stop(first)
+        await self._until_delivering(new, successor)
         if successor.done() and not reading.done():
             self.link = old
+            await self._stop_reading(successor)
             await self._close(new)
             return old, reading
-        await _stop(reading)
+        await self._stop_reading(reading)
         await self._close(old)
         self.rotations += 1
         return new, successor
+
+    async def _until_delivering(self, link: Link, reading: asyncio.Task[str]) -> None:
+        """Wait until all streams of `link` are subscribed and data comes; not for ever, quiet pairs may have none."""
+        deadline = self._clock.monotonic() + HANDOVER_S
+        while not (link.subscribed and link.delivered_at is not None) and not reading.done():
+            if self._clock.monotonic() > deadline:
+                return
+            await self._clock.sleep(0.05)
 
     def _ended(self, link: Link, reason: str) -> None:
         now = self._clock.monotonic()

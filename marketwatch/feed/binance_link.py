@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 from collections import deque
 from collections.abc import Sequence
@@ -54,7 +53,6 @@ class Link:
         self.streams = tuple(streams)
         self.opened_at = clock.monotonic()
         self.delivered_at: float | None = None
-        self.delivered = asyncio.Event()
         self.shutdown = asyncio.Event()
         self.silence_s = silence_s
         self._ws = ws
@@ -80,8 +78,8 @@ class Link:
         silence_s: float = SILENCE_S,
     ) -> Self:
         """Connect and ask for `streams`. Raises Forbidden (451, 403), RateLimited (429, 418) or FeedError."""
-        first = _in_url(streams)
-        address = _address(url, first, microseconds)
+        first = streams_in_url(streams)
+        address = stream_address(url, first, microseconds)
         try:
             async with asyncio.timeout(DIAL_TIMEOUT_S):
                 ws = await session.ws_connect(
@@ -109,7 +107,6 @@ class Link:
         """A gulp held market data."""
         if self.delivered_at is None:
             self.delivered_at = now
-            self.delivered.set()
         self._rhythm.beat(now)
 
     def silent_for(self, now: float) -> float:
@@ -157,6 +154,11 @@ class Link:
         self.ask(method, streams[half:])
         return []
 
+    @property
+    def subscribed(self) -> bool:
+        """Every request was sent and answered."""
+        return not self._outbox and not self._asked
+
     def abort(self) -> None:
         """Drop the connection at once; `read` then ends."""
         parts = inner(self._ws)
@@ -167,8 +169,7 @@ class Link:
         """Within about a second, whatever the peer does."""
         if self._sender is not None:
             self._sender.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sender
+            await asyncio.wait({self._sender})
         await close_hard(self._ws)
 
     async def _send_all(self) -> None:
@@ -188,7 +189,7 @@ class Link:
             await self._wake.wait()
 
 
-def _in_url(streams: Sequence[str]) -> list[str]:
+def streams_in_url(streams: Sequence[str]) -> list[str]:
     """As many of the first streams as fit into an address."""
     size = 0
     for count, stream in enumerate(streams):
@@ -198,7 +199,7 @@ def _in_url(streams: Sequence[str]) -> list[str]:
     return list(streams)
 
 
-def _address(url: str, streams: Sequence[str], microseconds: bool) -> URL:
+def stream_address(url: str, streams: Sequence[str], microseconds: bool) -> URL:
     query = "/".join(quote(stream, safe="@!_") for stream in streams)
     unit = "&timeUnit=MICROSECOND" if microseconds else ""
     return URL(f"{url}/stream?streams={query}{unit}", encoded=True)

@@ -177,6 +177,10 @@ class Ledger:
         ring = self._recent.get(symbol)
         return ring[-1] if ring else None
 
+    def reached(self) -> dict[str, tuple[int, int]]:
+        """`(id, time_ms)` of the newest trade of each symbol that had one: what a later ledger resumes from."""
+        return {symbol: (ring[-1].trade_id, ring[-1].time_ms) for symbol, ring in self._recent.items() if ring}
+
     def open_holes(self, symbol: str) -> list[Hole]:
         """Holes of `symbol` with ids still missing, oldest first."""
         return list(self._holes.get(symbol, ()))
