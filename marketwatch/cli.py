@@ -264,10 +264,10 @@ def _doctor(_arguments: argparse.Namespace, settings: Settings) -> int:
     return _with_loop(doctor(settings))
 
 
-def _openapi(_arguments: argparse.Namespace, settings: Settings) -> int:
+def _openapi(_arguments: argparse.Namespace, _settings: Settings) -> int:
     from .operations import openapi
 
-    sys.stdout.buffer.write(openapi(settings) + b"\n")
+    sys.stdout.buffer.write(openapi() + b"\n")
     return OK
 
 

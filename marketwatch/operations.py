@@ -6,6 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
+
 from .clock import SystemClock
 from .config import Settings
 from .errors import FeedError, MarketwatchError, StoreError
@@ -136,8 +138,8 @@ async def _check_venues(settings: Settings) -> str:
     return f"{feed.venue} answers."
 
 
-def openapi(settings: Settings) -> bytes:
-    """The OpenAPI document as the running program serves it."""
+def openapi() -> bytes:
+    """The OpenAPI document as the running program serves it, indented."""
     from .web.openapi import document
 
-    return document(settings)
+    return orjson.dumps(document(), option=orjson.OPT_INDENT_2)

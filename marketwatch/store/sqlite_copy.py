@@ -65,5 +65,5 @@ def _refuse_data(connection: sqlite3.Connection) -> None:
     for table in TABLES:
         if connection.execute(f"SELECT 1 FROM {table.name} LIMIT 1").fetchone() is not None:  # noqa: S608
             raise StoreError(
-                f"The database holds data already (in {table.name}); restoring replaces it and needs the force flag."
+                f"The database holds data already (in {table.name}); restoring replaces it and must be asked for with --force."
             )
