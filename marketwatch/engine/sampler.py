@@ -100,9 +100,9 @@ class Sampler:
             self._begin(pulse.time_ms)
         if self._outages.ending:
             self._outages.end(pulse.time_ms)
-        self._event_ms = max(self._event_ms, pulse.time_ms)
         if pulse.time_ms >= self._due_ms:
             self._advance(pulse.time_ms)
+        self._event_ms = max(self._event_ms, pulse.time_ms)
         self._flush()
 
     def on_feed_status(self, status: FeedStatus) -> None:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from .ring import ALL, F8, PRICE, RETURN, TRADES, VOLUME, BucketRing, Columns
 
-SQUARES, RETURN_SQUARES, VOLUMES, NOTIONALS, TAKER_BUYS, COUNTS = range(6)
-DEVIATIONS, WEIGHTED, RETURNS, REFERENCE, REFERENCE_SQUARES, CROSS = range(6, 12)
-"""Rows of the sums. The first four are sums of things that are never negative: what is left of them against their peak tells
+REFERENCE_SQUARES, SQUARES, RETURN_SQUARES, VOLUMES, NOTIONALS, TAKER_BUYS, COUNTS = range(7)
+DEVIATIONS, WEIGHTED, RETURNS, REFERENCE, CROSS = range(7, 12)
+WATCHED = slice(REFERENCE_SQUARES, NOTIONALS + 1)
+"""Rows of the sums. The watched ones are sums of things that are never negative: what is left of them against their peak tells
 how much rounding they carry."""
 _SHAKY = 1e-4
 
@@ -41,7 +42,7 @@ class Sums:
         self._joint = np.zeros((3, width))
         self._joint_peak = np.zeros(width)
         self._excluded_rows = 0
-        self._peak = np.zeros((4, width))
+        self._peak = np.zeros((5, width))
         self._scratch = np.zeros((2, 12, width))
         self._fresh = np.zeros((12, width))
         self._fresh_anchor = self.anchor
@@ -94,11 +95,13 @@ class Sums:
         other = np.nan if self._reference is None else float(cells[RETURN, self._reference])
         if other != other:
             out[REFERENCE:] = 0.0
+            out[REFERENCE_SQUARES] = 0.0
             return
         out[REFERENCE] = other
         out[REFERENCE_SQUARES] = other * other
         if not clean:
-            out[REFERENCE : REFERENCE_SQUARES + 1, np.isnan(cells[RETURN])] = 0.0
+            missing = np.isnan(cells[RETURN])
+            out[REFERENCE, missing] = out[REFERENCE_SQUARES, missing] = 0.0
         np.multiply(out[RETURNS], other, out=out[CROSS])
 
     def push(self) -> None:
@@ -116,7 +119,7 @@ class Sums:
         if self.unclean or not clean or not full:
             self._count(number, full=full)
         self.sums += added
-        np.maximum(self._peak, self.sums[:4], out=self._peak)
+        np.maximum(self._peak, self.sums[WATCHED], out=self._peak)
         if full:
             self._leave(number - self._length)
             self._renew(cells, added, clean=clean)
@@ -230,7 +233,7 @@ class Sums:
         np.copyto(extra[RETURNS], 0.0, where=np.isnan(extra[RETURNS]))
         self._relate(extra, oldest, clean=clean)
         self.sums, self.anchor = self._fresh - extra, self._fresh_anchor
-        self._peak = self._fresh[:4].copy()
+        self._peak = self._fresh[WATCHED].copy()
         self._fresh = np.zeros_like(self._fresh)
         self._fresh_anchor = np.where(np.isnan(cells[PRICE]), self.anchor, cells[PRICE])
         self._turn = 0
@@ -238,9 +241,9 @@ class Sums:
     # Exactness
 
     def shaky(self, left: F8, counts: F8) -> NDArray[np.intp]:
-        """Symbols whose sums must be built anew: `left` (4, symbols) of the first four sums is tiny against their peaks."""
+        """Symbols whose sums must be built anew: `left` (5, symbols) of the watched sums is tiny against their peaks."""
         low = left < _SHAKY * self._peak
-        low[2:] &= counts > 0.5
+        low[VOLUMES:] &= counts > 0.5
         if not low.any():
             return np.empty(0, np.intp)
         return np.flatnonzero(low.any(axis=0))
@@ -256,7 +259,7 @@ class Sums:
         self._recount(first, end, known, columns)
         self.anchor = _replaced(self.anchor, columns, anchors(prices, known))
         self.sums[:, columns] = self._summed(first, end, self.anchor, columns, skip_first=True)
-        self._peak[:, columns] = self.sums[:4, columns]
+        self._peak[:, columns] = self.sums[WATCHED, columns]
         self._fresh_anchor = _replaced(self._fresh_anchor, columns, self.anchor[columns])
         self._fresh[:, columns] = self._summed(end - self._turn, end, self._fresh_anchor, columns, skip_first=False)
         self._anchored = not np.isnan(self.anchor).any()

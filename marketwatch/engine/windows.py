@@ -27,6 +27,7 @@ from .sums import (
     SQUARES,
     TAKER_BUYS,
     VOLUMES,
+    WATCHED,
     WEIGHTED,
     Sums,
 )
@@ -116,9 +117,9 @@ class RollingWindow:
         self._returns(out, total, returns, left[RETURN_SQUARES], head)
 
     def _totals(self, head: Head, counts: Number, returns: Number) -> tuple[F8, F8, F8]:
-        """The sums with the head (12, symbols), the head's deviation, and the first four sums without their mean."""
+        """The sums with the head (12, symbols), the head's deviation, and the watched sums without their mean."""
         total, deviation = self._sums.head(head.cells, clean=head.clean)
-        left = total[:4].copy()
+        left = total[WATCHED].copy()
         left[SQUARES] -= total[DEVIATIONS] * (total[DEVIATIONS] / counts)
         left[RETURN_SQUARES] = _variation(total[RETURN_SQUARES], total[RETURNS], returns)
         return total, deviation, left
