@@ -121,6 +121,10 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
+    if settings.feed.startswith("recorded:"):
+        from .feed.choose import read_recording
+
+        _must_exist(read_recording(settings.feed.removeprefix("recorded:")).path)
     return _with_loop(_serve(settings, _listen(settings), browser=not arguments.no_browser))
 
 

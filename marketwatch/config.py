@@ -153,6 +153,7 @@ FIELDS: tuple[Setting, ...] = (
     Setting("binance_ws_url", "BINANCE_WS_URL", "", _texts, "Stream endpoints, tried in order; empty: the venue's own list"),
     Setting("binance_rest_url", "BINANCE_REST_URL", "", _texts, "REST endpoints, tried in order; empty: the venue's own list"),
     Setting("coinbase_ws_url", "COINBASE_WS_URL", "", _texts, "Coinbase stream endpoints, tried in order; empty: the venue's own"),
+    Setting("coinbase_rest_url", "COINBASE_REST_URL", "", _text, "Coinbase Exchange REST endpoint; empty: the venue's own"),
     Setting("secret_key", "SECRET_KEY", "", _text, "Reserved for sessions", True),
     Setting("feed", _M + "FEED", "auto", _feed, "`auto`, `binance`, `binance-us`, `coinbase`, `demo` or `recorded:PATH[@SPEED]`"),
     Setting("symbols", _M + "SYMBOLS", "BTCUSDT,ETHUSDT,SOLUSDT,BNBUSDT,XRPUSDT,DOGEUSDT,ADAUSDT,TRXUSDT", _symbols, "Pairs to watch, or `all:USDT`"),
@@ -201,6 +202,7 @@ class Settings:
     binance_ws_url: tuple[str, ...]
     binance_rest_url: tuple[str, ...]
     coinbase_ws_url: tuple[str, ...]
+    coinbase_rest_url: str
     secret_key: str
     feed: str
     symbols: tuple[str, ...]

@@ -18,6 +18,7 @@ from .engine.sampler import Sampler
 from .engine.tape import Tape
 from .engine.whales import WhaleWatch
 from .model.market import (
+    DOLLARS,
     Gap,
     Instrument,
     Pulse,
@@ -45,6 +46,7 @@ class Watch:
         self.venue = venue
         self.instruments = {item.symbol: item for item in instruments}
         self.symbols = tuple(self.instruments)
+        self.reference = _reference(settings.reference, instruments)
         self.bus = Bus(on_error=on_error)
         publish = self.bus.publish
         self.state = LiveState(instruments)
@@ -60,7 +62,7 @@ class Watch:
             symbols=self.symbols,
             sample_ms=settings.sample_ms,
             windows=(str(settings.window), *settings.windows),
-            reference=settings.reference,
+            reference=self.reference,
             publish=publish,
         )
         self._subscribe()
@@ -104,6 +106,13 @@ class WriterFacts(Protocol):
 
     @property
     def depth(self) -> int: ...
+
+
+def _reference(wanted: str, instruments: Sequence[Instrument]) -> str:
+    """The symbol to compare with: as the settings say, else the same base at this venue (`BTC-USD` for `BTCUSDT`)."""
+    names = [item.symbol for item in instruments]
+    same_base = [item.symbol for item in instruments if wanted in (item.base + quote for quote in DOLLARS)]
+    return next(iter([name for name in names if name == wanted] + same_base + names), wanted)
 
 
 @dataclass(slots=True)

@@ -55,7 +55,7 @@ class CoinbaseFeed:
         settings: Settings,
         clock: Clock,
         publish: Publish,
-        rest_url: str = REST,
+        rest_url: str = "",
         connect_timeout_s: float = 5.0,
         random: Random | None = None,
         tap: Tap | None = None,
@@ -69,7 +69,7 @@ class CoinbaseFeed:
         self._random = random or Random()
         self._dialect = settings.coinbase_format
         self._endpoints = Endpoints(settings.coinbase_ws_url or (STREAMS[self._dialect],))
-        self._rest = CoinbaseRest(url=rest_url, clock=clock)
+        self._rest = CoinbaseRest(url=rest_url or settings.coinbase_rest_url or REST, clock=clock)
         self._products: tuple[str, ...] = ()
         self._missing: list[str] = []
         self._state = FeedState.CONNECTING

@@ -16,6 +16,7 @@ async def test_program_auto_without_a_network_shows_a_living_demo_page() -> None
         "BINANCE_WS_URL": f"ws://{nowhere}",
         "BINANCE_REST_URL": f"http://{nowhere}",
         "COINBASE_WS_URL": f"ws://{nowhere}",
+        "COINBASE_REST_URL": f"http://{nowhere}",
     }
     async with program("run", "--feed", "auto", env=env) as running:
         await running.until("/readyz", timeout_s=10)

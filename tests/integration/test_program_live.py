@@ -29,6 +29,7 @@ def _env(venue: FakeBinance, **more: str) -> dict[str, str]:
         "BINANCE_WS_URL": venue.ws_url,
         "BINANCE_REST_URL": venue.rest_url,
         "COINBASE_WS_URL": "ws://127.0.0.1:9",
+        "COINBASE_REST_URL": "http://127.0.0.1:9",
         "MARKETWATCH_SYMBOLS": _SYMBOLS,
         "MARKETWATCH_STORE_TRADES": "on",
         **more,

@@ -44,6 +44,11 @@ def test_main_record_with_bad_duration_is_a_usage_error(capsys: pytest.CaptureFi
     assert "'ten'" in capsys.readouterr().err
 
 
+def test_main_recording_that_is_not_there_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--feed", "recorded:absent.gz@max", "--port", "0"]) == USAGE
+    assert "'absent.gz' does not exist" in capsys.readouterr().err
+
+
 def test_parser_knows_every_command_of_this_version() -> None:
     words = build_parser().format_help().split()
     for name in ("run", "demo", "record", "migrate", "backup", "restore", "seed", "doctor", "openapi", "healthcheck"):
