@@ -240,12 +240,13 @@ class BinanceFeed:
 
     def on_up(self, line: Line) -> None:
         self.watchdog.resumed(line.symbols, self._clock.monotonic())
-        self._note_change()
+        self._judge()
 
     def on_down(self, line: Line, reason: str) -> None:
         self.standing.reason = reason
         self.ledger.mark(line.symbols, GapReason.DISCONNECT)
-        self._note_change()
+        self.standing.changed = True
+        self._judge()
 
     def on_forbidden(self, url: str, reason: str) -> None:
         left = self._endpoints.allowed
@@ -278,8 +279,7 @@ class BinanceFeed:
             if count % STATUS_EVERY == 0:
                 self.offset.refresh(now)
                 self._watch(now)
-            if self.standing.judge(self._lines, now) or count % STATUS_EVERY == 0:
-                self._report_state()
+            self._judge(tell=count % STATUS_EVERY == 0)
             self._report_holes()
             count += 1
             await self._clock.sleep(BEAT_S)
@@ -308,7 +308,10 @@ class BinanceFeed:
                 line.link.ask("UNSUBSCRIBE", streams)
                 line.link.ask("SUBSCRIBE", streams)
 
-    def _report_state(self) -> None:
+    def _judge(self, *, tell: bool = False) -> None:
+        """Judge the state anew and publish it when it changed, or when it is time to tell it."""
+        if not self.standing.judge(self._lines, self._clock.monotonic()) and not tell:
+            return
         for notice in self._notices:
             self.publish(notice)
         self._notices.clear()
