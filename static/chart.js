@@ -39,8 +39,11 @@ chart.priceScale("gaps").applyOptions({ scaleMargins: { top: 0, bottom: 0 } });
 chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } });
 const markers = createSeriesMarkers(candles, []);
 
+let colours = {};
+
 function paint() {
   const [up, down, lineColour, soft, warn] = ["--up", "--down", "--line", "--soft", "--warn"].map(css);
+  colours = { up, down };
   chart.applyOptions({
     layout: { textColor: soft },
     grid: { vertLines: { color: lineColour + "80" }, horzLines: { color: lineColour + "80" } },
@@ -53,7 +56,7 @@ function paint() {
   if (bars.length) show();
 }
 
-const volumeOf = (bar) => ({ time: bar.time, value: bar.volume, color: css(bar.close < bar.open ? "--down" : "--up") + "55" });
+const volumeOf = (bar) => ({ time: bar.time, value: bar.volume, color: (bar.close < bar.open ? colours.down : colours.up) + "55" });
 
 function smaAt(index) {
   if (index < SMA - 1) return null;
@@ -109,7 +112,7 @@ function mark() {
     time: item.time,
     position: item.side === "buy" ? "belowBar" : "aboveBar",
     shape: item.side === "buy" ? "arrowUp" : "arrowDown",
-    color: css(item.side === "buy" ? "--up" : "--down"),
+    color: item.side === "buy" ? colours.up : colours.down,
     size: 0.8,
     text: largest.includes(item) ? "$" + compact.format(item.value) : "",
   })));
@@ -150,7 +153,7 @@ async function load() {
   const wanted = current;
   box.dataset.state = "loading";
   try {
-    const data = await get(candlesUrl(wanted.dataset.interval, 800));
+    const data = await get(candlesUrl(wanted.dataset.interval, 500));
     if (wanted !== current) return;
     bars = data.map(toBar).filter((bar) => Number.isFinite(bar.close));
     bars.forEach((_, index) => average(index));

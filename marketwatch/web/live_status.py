@@ -24,4 +24,4 @@ class StatusChannel(Channel):
         self.put("feeds", "fragments/_feeds.html", feeds_of(watch, now_ms), tick)
         for box in self._vitals.boxes(watch):
             self.put(f"box-{box.key}", "fragments/_box.html", box, tick)
-        self.put("all-gaps", "fragments/_allgaps.html", all_gaps(list(watch.state.gaps.values())), tick)
+        self.put("all-gaps", "fragments/_allgaps.html", all_gaps(self._vitals.gaps(watch)), tick)

@@ -9,6 +9,7 @@ from .. import __version__
 from ..clock import Clock
 from ..config import Settings
 from ..errors import StoreError
+from ..model.market import Gap
 from ..ports import MarketStore
 from ..watch import Watch
 from .contexts.status import BoxView, HealthView, Process, StoreFacts, data_box, process_box, store_box, writer_box
@@ -17,6 +18,8 @@ from .sse import Hub
 
 _STORE_EVERY_S = 5.0
 _STORE_WAIT_S = 2.0
+_DAY_MS = 86_400_000
+_MOST_GAPS = 200
 
 
 class Vitals:
@@ -30,6 +33,7 @@ class Vitals:
         self._started = clock.monotonic()
         self._asked_at: float | None = None
         self._facts = StoreFacts(None, "The database has not been asked yet.")
+        self._stored_gaps: list[Gap] = []
         self.readiness: Readiness | None = None
         self.health = HealthView(None)
         self.loop_lag_ms: float | None = None
@@ -47,10 +51,16 @@ class Vitals:
         try:
             async with asyncio.timeout(_STORE_WAIT_S):
                 self._facts = StoreFacts(await self._store.stats(), "")
+                self._stored_gaps = await self._store.gaps(from_ms=self._clock.now_ms() - _DAY_MS, limit=_MOST_GAPS)
         except TimeoutError:
             self._facts = StoreFacts(None, f"The database has not answered within {_STORE_WAIT_S:.0f} s.")
         except StoreError as error:
             self._facts = StoreFacts(None, str(error))
+
+    def gaps(self, watch: Watch) -> list[Gap]:
+        """Gaps of the last day from the store, each as the watch knows it where it does."""
+        known = {gap.gap_id: gap for gap in self._stored_gaps} | watch.state.gaps
+        return list(known.values())
 
     def boxes(self, watch: Watch) -> tuple[BoxView, ...]:
         """The boxes of the status page."""

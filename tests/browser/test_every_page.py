@@ -51,6 +51,13 @@ async def test_page_has_no_sideways_scroll(demo: Program, look: Open, path: str,
     assert widest[0] <= widest[1]
 
 
+async def test_long_list_fits_a_phone(demo: Program, look: Open) -> None:
+    page = await look(demo, "/", width=320)
+    await page.evaluate("document.querySelector('.market').classList.remove('cards')")
+    widest = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert widest[0] <= widest[1]
+
+
 @pytest.mark.parametrize("path", ["/", "/symbols/BTCUSDT", "/status"])
 async def test_axe_finds_nothing_on_a_phone(demo: Program, look: Open, path: str) -> None:
     page = await look(demo, path, width=320)

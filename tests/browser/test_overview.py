@@ -110,7 +110,7 @@ async def test_demo_is_unmistakable(demo: Program, look: Open) -> None:
 async def test_reduced_motion_is_respected(demo: Program, look: Open) -> None:
     page = await look(demo, "/", reduced_motion="reduce")
     await page.wait_for_selector(".price .up0, .price .up1, .price .down0, .price .down1", state="attached")
-    moving = "[...document.querySelectorAll('.price span')].some(e => getComputedStyle(e).animationName !== 'none')"
+    moving = "[...document.querySelectorAll('.price span')].some(e => getComputedStyle(e, '::after').animationName !== 'none')"
     assert await page.evaluate(moving) is False
 
 

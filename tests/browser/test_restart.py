@@ -22,7 +22,7 @@ async def test_killed_and_restarted_server_is_picked_up_again(look: Open, path: 
         await page.wait_for_function("() => document.body.dataset.link === 'live'")
         boot = await page.evaluate(BOOT)
         await first.stop(signal.SIGKILL)
-        await page.wait_for_function("() => document.body.dataset.link === 'lost'", timeout=2_000)
+        await page.wait_for_function("() => document.body.dataset.link === 'lost'")
         await expect(page.locator(".lost")).to_be_visible()
         async with program("demo", env=GENEROUS, port=first.port) as second:
             await second.until("/")

@@ -28,7 +28,7 @@ async def status(request: web.Request) -> web.Response:
         health=live.vitals.health,
         feeds=feeds_of(watch, now_ms),
         boxes=live.vitals.boxes(watch),
-        gaps=all_gaps(list(watch.state.gaps.values())),
+        gaps=all_gaps(live.vitals.gaps(watch)),
         settings=settings_rows(request.app[SETTINGS]),
         stream=live.stream_address("status"),
     )
