@@ -36,6 +36,7 @@ def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS) -> dict[str, Any]:
     chosen = list(endpoints)
     answers = [endpoint.data for endpoint in chosen]
     schemas, components = msgspec.json.schema_components([*answers, Meta, Failure], ref_template=_REF)
+    components["Failure"]["properties"]["success"] = {"const": False}
     paths = {endpoint.path: {"get": _operation(endpoint, schema)} for endpoint, schema in zip(chosen, schemas, strict=False)}
     paths[price_stream.PATH] = {"get": _stream_operation()}
     return {

@@ -150,12 +150,17 @@ def _protocol_logger(telemetry: Telemetry) -> logging.Logger:
 
 
 def _places(settings: Settings) -> int:
-    """Streams at most: the setting, or what the descriptors of this process allow."""
+    """Streams at most: the setting, or what the descriptors of this process allow once they are raised as far as they may be."""
     try:
         import resource
     except ImportError:
         return settings.max_clients
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.max_clients + _RESERVED_DESCRIPTORS
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
         return settings.max_clients
+    raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, raised), hard))
+        soft = max(soft, raised)
     return max(1, min(settings.max_clients, soft - _RESERVED_DESCRIPTORS))
