@@ -115,7 +115,7 @@ class BinanceRest:
         self, path: str, params: Mapping[str, str], *, weight: int, share: float = SHARE, most: int = MAX_BYTES
     ) -> bytes:
         """The body of a 200 answer. Raises Refused, RateLimited, EndpointForbidden (no address left) or FeedError."""
-        failure = FeedError(f"No REST address answered {path}.")
+        failures: dict[str, str] = {}
         for _ in range(_TRIES + len(self.endpoints.allowed)):
             await self.budget.acquire(weight, share=share)
             url = self.endpoints.current
@@ -125,16 +125,17 @@ class BinanceRest:
                 continue
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 self.endpoints.failed(url)
-                failure = FeedError(f"{url}{path} did not answer: {type(error).__name__} {str(error)[:200]}.")
+                failures[url] = str(error)[:160] or type(error).__name__
                 continue
             except _ServerFailed as error:
                 self.endpoints.failed(url)
-                failure = FeedError(str(error))
+                failures[url] = str(error)
                 await self._clock.sleep(0.2)
                 continue
             self.endpoints.answered()
             return body
-        raise failure
+        told = "; ".join(f"{url}: {reason}" for url, reason in failures.items())
+        raise FeedError(f"No address of the venue answered {path} ({told or 'all forbid us'}).")
 
     async def _ask(self, url: str, path: str, params: Mapping[str, str], most: int) -> bytes:
         if self._session is None:
@@ -163,7 +164,7 @@ class BinanceRest:
         if 400 <= status < 500:
             code, message = _refusal(body)
             return Refused(f"{url}{path} refused the request (HTTP {status}, code {code}): {message}.", code)
-        return _ServerFailed(f"{url}{path} failed with HTTP {status}.")
+        return _ServerFailed(f"HTTP {status}")
 
 
 class _ServerFailed(Exception):
