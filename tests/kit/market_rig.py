@@ -174,10 +174,10 @@ class Rig:
         await until(self._settled, within_s, "the last print and the end of all refills")
 
     def _settled(self) -> bool:
-        newest = {trade.symbol: trade.trade_id for _, trade in self.tap.trades[-2000:]}
+        newest = {trade.symbol for _, trade in self.tap.trades[-2000:]}
         ledgers = self.venue.market.ledgers
         arrived = all(
-            max((t.trade_id for t in self.tap.of(symbol)), default=-1) == ledgers[symbol].trades[-1].trade_id
+            any(trade.trade_id == ledgers[symbol].trades[-1].trade_id for trade in self.tap.of(symbol)[-1000:])
             for symbol in newest
         )
         return bool(newest) and arrived and not any(gap.state is GapState.OPEN for gap in self.tap.final_gaps())

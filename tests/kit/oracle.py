@@ -78,6 +78,7 @@ class Tap:
 
     def __init__(self) -> None:
         self.trades: list[tuple[Trades, Trade]] = []
+        self._by_symbol: dict[str, list[Trade]] = {}
         self.quotes: list[Quotes] = []
         self.tickers: list[Tickers] = []
         self.candles: list[VenueCandles] = []
@@ -91,6 +92,8 @@ class Tap:
     def publish(self, event: Any, /) -> None:
         if isinstance(event, Trades):
             self.trades.extend((event, trade) for trade in event.trades)
+            for trade in event.trades:
+                self._by_symbol.setdefault(trade.symbol, []).append(trade)
             return
         lists: dict[type, list[Any]] = {
             Quotes: self.quotes, Tickers: self.tickers, VenueCandles: self.candles, Pulse: self.pulses, Gap: self.gaps,
@@ -109,7 +112,7 @@ class Tap:
 
     def of(self, symbol: str) -> list[Trade]:
         """Accepted prints of a symbol in the order of arrival."""
-        return [trade for _, trade in self.trades if trade.symbol == symbol]
+        return self._by_symbol.get(symbol, [])
 
     def final_gaps(self, symbol: str | None = None) -> list[Gap]:
         """The newest fact about each gap."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -51,7 +52,7 @@ class Market:
         self._index = -1
         self._shift_ms = 0
         self._id_shift: dict[str, int] = dict.fromkeys(tape.symbols, 0)
-        self._lap_ids = {symbol: len(tape.trades(symbol)) for symbol in tape.symbols}
+        self._lap_ids = Counter(event.symbol for event in tape.events if event.kind == "trade")
         self._halted: dict[str, int] = {}
         self._changed: set[str] = set()
         self._next_tick = now_ms // 1000 * 1000 + _TICK_OFFSET_MS
