@@ -9,9 +9,12 @@ from ..errors import StoreError, StoreUnavailable
 _PASSING_CLASSES = ("08", "53", "57", "40", "58", "XX")
 _PASSING_CODES = ("25006", "55P03", "3D000", "42P01")
 
-FOREIGN = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError, TypeError, OverflowError)
-"""What asyncpg raises: `TimeoutError` and connection errors are OSError, values that do not fit are ValueError
-or TypeError."""
+FOREIGN = (
+    asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError, ValueError, TypeError,
+    OverflowError,
+)  # fmt: skip
+"""What asyncpg raises: connection errors are OSError, or InternalClientError when the line breaks between two statements of a
+transaction; values that do not fit are ValueError or TypeError."""
 
 
 def translate(error: BaseException, where: str) -> StoreError:

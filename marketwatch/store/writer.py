@@ -10,10 +10,8 @@ When there is no room left anywhere, trades are shed first, then samples (each c
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,11 +23,8 @@ from ..errors import StoreDamaged, StoreError, StoreReadOnly, StoreUnavailable
 from ..model.market import (
     ClosedCandles,
     Gap,
-    GapReason,
-    GapState,
     Instrument,
     Samples,
-    Trade,
     Trades,
     VenueCandles,
     Whales,
@@ -37,14 +32,13 @@ from ..model.market import (
 from ..model.metrics import MetricTable
 from ..model.system import FeedStatus, Level, Notice
 from ..ports import MarketStore, WriteBatch
-from .backlog import KINDS, Backlog, Shed, halves
-from .rows import END_MS
+from .ahead import Ahead
+from .backlog import halves
+from .room import WaitingRoom, spool_for
 from .spool import Spool
 from .totals import Totals
 
-_BATCH_BYTES = 8_000_000
 _MEMORY_BYTES = 16_000_000
-_HARD_BYTES = 64_000_000
 _SPOOL_BYTES = 256_000_000
 _SLOWEST_S = 5.0
 _SYMBOLS_A_SECOND = 100
@@ -54,7 +48,6 @@ _TOTALS_S = 10.0
 _RETAIN_FIRST_S = 60.0
 _RETAIN_S = 600.0
 _CLOSE_S = 5.0
-_MOST_AHEAD = 50_000
 
 
 class StoreWriter:
@@ -80,11 +73,9 @@ class StoreWriter:
         self._clock = clock
         self._settings = settings
         self._publish = publish
-        self._memory_bytes = memory_bytes
-        self._backlog = Backlog()
         self._in_flight: WriteBatch | None = None
-        self._spool = _spool_for(store, settings.data_dir, spool_bytes)
-        self._shed = Shed()
+        self._spool = spool_for(store, settings.data_dir, spool_bytes)
+        self._room = WaitingRoom(spool=self._spool, memory_bytes=memory_bytes, clock=clock, publish=publish)
         self._totals = Totals()
         self._resumed = False
         self._table: MetricTable | None = None
@@ -93,10 +84,9 @@ class StoreWriter:
         self._turn = asyncio.Lock()
         self._pressed = asyncio.Event()
         self._unsubscribe: list[Callable[[], None]] = []
-        self._ahead: list[Trade] = []
-        self._sampled_ms: int | None = None
+        self._ahead = Ahead()
         self._next_totals = 0.0
-        self.dropped = self.spilled = self.rejected = self.ignored = self.rows_written = self.writes = 0
+        self.rejected = self.ignored = self.rows_written = self.writes = 0
         self.last_error: str | None = None
         self.last_write_ms: int | None = None
         self.last_write_s: float | None = None
@@ -107,7 +97,17 @@ class StoreWriter:
     @property
     def depth(self) -> int:
         """Entries that wait in memory."""
-        return len(self._backlog) + (0 if self._in_flight is None else len(self._in_flight))
+        return len(self._room) + (0 if self._in_flight is None else len(self._in_flight))
+
+    @property
+    def dropped(self) -> int:
+        """Facts that found no room anywhere."""
+        return self._room.dropped
+
+    @property
+    def spilled(self) -> int:
+        """Batches that went to disk."""
+        return self._room.spilled
 
     @property
     def spool_bytes(self) -> int:
@@ -127,7 +127,7 @@ class StoreWriter:
             (FeedStatus, self._on_feed_status),
         ]
         if self._settings.store_trades:
-            routes.append((Trades, self._on_trades))
+            routes.append((Trades, lambda batch: self._add("trades", self._ahead.on_trades(batch.trades))))
         mine = [on(kind, handler, name="store") for kind, handler in routes]
         self._unsubscribe += mine
 
@@ -140,34 +140,13 @@ class StoreWriter:
     def _add(self, kind: str, item: Any) -> None:
         if not item and kind != "samples":
             return
-        self._backlog.add(kind, item)
-        if self._backlog.bytes > self._memory_bytes:
+        self._room.add(kind, item)
+        if self._room.crowded:
             self._pressed.set()
-            if self._backlog.bytes > max(_HARD_BYTES, 2 * self._memory_bytes):
-                self._shed_down(self._memory_bytes)
-
-    def _on_trades(self, batch: Trades) -> None:
-        """Trades wait for the sample step that holds them.
-
-        A new start resumes behind the last stored step; what it fetches again comes as aggregates, which must not overlap with
-        single trades that were stored ahead of their step.
-        """
-        end_ms = self._sampled_ms
-        self._add("trades", [trade for trade in batch.trades if end_ms is None or trade.time_ms < end_ms])
-        self._ahead += [trade for trade in batch.trades if end_ms is not None and trade.time_ms >= end_ms]
-        if len(self._ahead) > _MOST_AHEAD:
-            self._release(END_MS)
-
-    def _release(self, end_ms: int) -> None:
-        ready = [trade for trade in self._ahead if trade.time_ms < end_ms]
-        if ready:
-            self._ahead = [trade for trade in self._ahead if trade.time_ms >= end_ms]
-            self._add("trades", ready)
 
     def _on_samples(self, step: Samples) -> None:
         self._newest_ms, self._width = max(self._newest_ms, step.time_ms), len(step.symbols)
-        self._sampled_ms = max(self._sampled_ms or 0, step.time_ms + step.sample_ms)
-        self._release(self._sampled_ms)
+        self._add("trades", self._ahead.on_step(step.time_ms + step.sample_ms))
         self._totals.on_samples(step)
         self._add("samples", step)
 
@@ -233,10 +212,10 @@ class StoreWriter:
         if self._spool is None or self._store.profile.read_only is not None:
             return
         rest = [] if self._in_flight is None else [self._in_flight]
-        while len(batch := self._backlog.take(_BATCH_BYTES)):
+        while len(batch := self._room.take()):
             rest.append(batch)
         for batch in rest:
-            await self._spill(batch)
+            await self._room.spill(batch)
         self._in_flight = None
 
     # Writing
@@ -259,7 +238,7 @@ class StoreWriter:
             kept = await self._first_kept(self._spool)
             if kept is not None:
                 return True, kept
-        batch = self._backlog.take(_BATCH_BYTES)
+        batch = self._room.take()
         if not len(batch):
             return None
         self._in_flight = batch
@@ -334,86 +313,23 @@ class StoreWriter:
             self.away_since_ms = None
             message = f"The database is back after {away_s:.0f} s; what was kept meanwhile is being written."
             self._publish(Notice("store-away", Level.INFO, message, self._clock.now_ms(), over=True))
-        self._tell_losses()
+        self._room.settle_losses(self._venue)
 
     def _leave_to_other(self, reason: str) -> None:
         if not self.ignored:
             self._publish(Notice("store-read-only", Level.INFO, reason, self._clock.now_ms()))
-        self.ignored += self._backlog.clear() + 1
+        self.ignored += self._room.clear() + 1
 
     def _say_notices(self) -> None:
         for notice in self._store.take_notices():
             self._publish(notice)
 
-    # Relief
+    # Now and then
 
     async def _relieve_on(self) -> None:
         while True:
             await self._clock.sleep(_RELIEF_S)
-            await self._relieve()
-
-    async def _relieve(self) -> None:
-        """Move the oldest of memory to disk while there is more than fits; shed what fits nowhere."""
-        while self._backlog.bytes > self._memory_bytes:
-            batch = self._backlog.take(max(1, min(_BATCH_BYTES, self._memory_bytes // 2)))
-            if not await self._spill(batch):
-                self._shed_down(self._memory_bytes // 2)
-
-    async def _spill(self, batch: WriteBatch) -> bool:
-        """Put `batch` on disk. What the disk does not take is shed, but for candles, gaps and whales, which stay in memory."""
-        try:
-            if self._spool is not None and await asyncio.to_thread(self._spool.append, batch):
-                self.spilled += 1
-                return True
-        except StoreError as error:
-            self.last_error = str(error)
-        self._lose(batch)
-        return False
-
-    def _lose(self, batch: WriteBatch) -> None:
-        for kind in KINDS:
-            items = getattr(batch, kind)
-            if not items:
-                continue
-            if kind in ("trades", "samples"):
-                for item in items if kind == "samples" else [items]:
-                    self._shed.add(kind, item)
-            else:
-                self._backlog.add(kind, items)
-        self._count_losses()
-
-    def _shed_down(self, down_to_bytes: int) -> None:
-        self._backlog.shed(down_to_bytes, self._shed)
-        self._count_losses()
-
-    def _count_losses(self) -> None:
-        first = self.dropped == 0 or not self._shed_told
-        self.dropped += self._shed.facts - self._shed_counted
-        self._shed_counted = self._shed.facts
-        if first and self._shed.facts:
-            self._shed_told = True
-            message = "There is no room left to keep what is to be stored; the oldest samples are dropped and marked as a gap."
-            self._publish(Notice("store-overflow", Level.CRITICAL, message, self._clock.now_ms()))
-
-    _shed_counted = 0
-    _shed_told = False
-
-    def _tell_losses(self) -> None:
-        """The database is back: store what was lost as gaps, and end the episode."""
-        if not self._shed.facts:
-            return
-        spans = self._shed.spans.items()
-        lost = [
-            Gap(f"overflow:{symbol}:{first}", self._venue, symbol, GapReason.OVERFLOW, GapState.LOST, first, last)
-            for symbol, (first, last) in spans
-        ]
-        message = f"{self._shed.facts} facts could not be kept while the database was away; the spans are stored as gaps."
-        self._publish(Notice("store-overflow", Level.WARNING, message, self._clock.now_ms(), over=True))
-        self._shed, self._shed_counted, self._shed_told = Shed(), 0, False
-        if lost:
-            self._backlog.add("gaps", lost)
-
-    # Now and then
+            await self._room.relieve()
 
     async def _put_totals(self, *, now: bool = False) -> None:
         """`trade_aggregates` and `metrics`, about every ten seconds."""
@@ -454,14 +370,6 @@ class StoreWriter:
             await self._store.retain(now_ms=newest, days=self._settings.retention_days, max_bytes=most)
         except StoreError as error:
             self.last_error = str(error)
-
-
-def _spool_for(store: MarketStore, folder: Path, most_bytes: int) -> Spool | None:
-    name = store.profile.spool
-    if name is None:
-        return None
-    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return Spool(folder / f"spool-{digest}.bin", most_bytes=most_bytes)
 
 
 def _facts(batch: WriteBatch) -> int:

@@ -148,7 +148,7 @@ async def test_writer_memory_that_is_full_goes_to_disk_in_order(rig: Callable[..
         one.bus.publish(gap("g", "A", to_ms=T0 + number))
         with pytest.raises(StoreUnavailable):
             await one.writer.flush()
-        await one.writer._relieve()
+        await one.writer._room.relieve()
     assert one.writer.spilled > 3
     assert one.writer.spool_bytes > 0
     one.store.away = False
@@ -167,7 +167,7 @@ async def test_writer_no_room_anywhere_sheds_samples_and_stores_the_gap(rig: Cal
         one.publish(10)
         with pytest.raises(StoreUnavailable):
             await one.writer.flush()
-        await one.writer._relieve()
+        await one.writer._room.relieve()
     one.bus.publish(ClosedCandles([candle("A")]))
     lost = one.writer.dropped
     assert lost > 0
