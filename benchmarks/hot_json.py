@@ -119,7 +119,8 @@ app = FastAPI()
 @app.get("/api/market/price/{coin_id}")
 async def price(coin_id: str):
     return {"coin_id": "bitcoin", "symbol": coin_id, "venue": "x", "price": 60000.5, "time": "2026-11-20T08:31:00.123Z",
-            "age_ms": 20, "bid": 60000.0, "ask": 60001.0, "change_1h": 0.1, "change_24h": 0.2, "volume_24h": 1000.0, "stale": False}
+            "age_ms": 20, "bid": 60000.0, "ask": 60001.0, "change_1h": 0.1, "change_24h": 0.2,
+            "volume_24h": 1000.0, "stale": False}
 """
 
 FLASK = """

@@ -150,7 +150,7 @@ def _protocol_logger(telemetry: Telemetry) -> logging.Logger:
 
 
 def _places(settings: Settings) -> int:
-    """Streams at most: the setting, or what the descriptors of this process allow once they are raised as far as they may be."""
+    """Streams at most: the setting, or what the descriptors allow once their limit is raised as far as it may be."""
     try:
         import resource
     except ImportError:
