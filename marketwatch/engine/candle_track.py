@@ -64,6 +64,7 @@ class Track:
         self._symbols = symbols
         self._all = np.arange(len(symbols))
         self.current: Bucket | None = None
+        self._revised = False
         self._amendable: deque[Bucket] = deque(maxlen=_AMENDABLE_MS // ring.interval_ms + 1)
 
     def start_of(self, time_ms: int) -> int:
@@ -115,6 +116,7 @@ class Track:
         bucket = self.bucket_at(new.time_ms)
         if bucket is None:
             return
+        self._revised = True
         bucket.gap_steps[where] += new.gap[where].astype(np.int64) - old.gap[where]
         traded = where[new.trades[where] > 0]
         if bucket.closed:
@@ -125,6 +127,9 @@ class Track:
 
     def settle(self) -> list[tuple[Bucket, NDArray[np.intp]]]:
         """Write amended closed candles back, with closes carried over the empty ones after them; answers what changed."""
+        if not self._revised:
+            return []
+        self._revised = False
         changed = []
         previous: Bucket | None = None
         for bucket in self._amendable:

@@ -67,9 +67,10 @@ class Sampler:
         for trade in batch.trades:
             time_ms = trade[4]
             if time_ms >= due:
-                if not self._admit(trade, batch.received_ms):
-                    continue
+                admitted = self._admit(trade, batch.received_ms)
                 due, floor, number = self._due_ms, self._floor_ms, _NEVER
+                if not admitted:
+                    continue
             if time_ms < floor:
                 if not self._reach_back(time_ms):
                     late.append(trade)
@@ -103,6 +104,8 @@ class Sampler:
         if pulse.time_ms >= self._due_ms:
             self._advance(pulse.time_ms)
         self._event_ms = max(self._event_ms, pulse.time_ms)
+        if self._doubtful:
+            self._reconsider(self._received_ms)
         self._flush()
 
     def on_feed_status(self, status: FeedStatus) -> None:
@@ -159,28 +162,29 @@ class Sampler:
             return True
         if time_ms > self._event_ms + AHEAD_MS + max(0, received_ms - self._received_ms):
             return self._witness(trade, received_ms)
-        self._refuse(self._doubtful)
         self._advance(time_ms)
         self._received_ms = received_ms
+        self._reconsider(received_ms)
         return True
 
     def _witness(self, trade: Trade, received_ms: int) -> bool:
-        doubtful = [other for other in self._doubtful if abs(other[4] - trade[4]) <= AHEAD_MS]
-        self._refuse([other for other in self._doubtful if abs(other[4] - trade[4]) > AHEAD_MS])
-        self._doubtful = [*doubtful, trade]
+        """Keep a doubtful trade aside; the fifth one that agrees is believed, and so are the others."""
+        self.future += 1
+        self._doubtful = [*(other for other in self._doubtful if abs(other[4] - trade[4]) <= AHEAD_MS), trade]
         if len(self._doubtful) < _WITNESSES:
             return False
-        earlier, self._doubtful = self._doubtful[:-1], []
-        self._advance(min(other[4] for other in [*earlier, trade]))
+        self._advance(min(other[4] for other in self._doubtful))
         self._received_ms = received_ms
-        self.on_trades(Trades("", received_ms, earlier))
-        if trade[4] >= self._due_ms:
-            self._advance(trade[4])
-        return True
+        self._reconsider(received_ms)
+        return False
 
-    def _refuse(self, trades: list[Trade]) -> None:
-        self.future += len(trades)
-        self._doubtful = [trade for trade in self._doubtful if trade not in trades]
+    def _reconsider(self, received_ms: int) -> None:
+        """Event time moved: take in the doubtful trades that it has come near to, forget the others."""
+        doubtful, self._doubtful = self._doubtful, []
+        near = [trade for trade in doubtful if trade[4] <= self._event_ms + AHEAD_MS]
+        if near:
+            self.future -= len(near)
+            self.on_trades(Trades("", received_ms, near))
 
     def _reach_back(self, time_ms: int) -> bool:
         """Before the first sample went out, an earlier trade moves the beginning back; from far off it replaces it."""

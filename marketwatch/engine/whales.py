@@ -20,15 +20,16 @@ class SizeQuantile:
 
     def __init__(self, one_in: int) -> None:
         self._one_in = one_in
-        self._cells: dict[int, int] = {}
-        self._total = self._since = self._seen = 0
+        self._cells: dict[int, float] = {}
+        self._total = 0.0
+        self._since = self._seen = 0
         self.threshold = math.inf
 
     def add(self, size: float) -> None:
         if not 0.0 < size < math.inf:
             return
         cell = math.ceil(math.log(size) * _PER_E)
-        self._cells[cell] = self._cells.get(cell, 0) + 1
+        self._cells[cell] = self._cells.get(cell, 0.0) + 1.0
         self._total += 1
         self._seen += 1
         self._since += 1
@@ -37,14 +38,14 @@ class SizeQuantile:
 
     def _settle(self) -> None:
         self._since = 0
-        allowed, above = self._total / self._one_in, 0
+        allowed, above = self._total / self._one_in, 0.0
         for cell in sorted(self._cells, reverse=True):
             above += self._cells[cell]
             if above > allowed:
                 self.threshold = math.exp(cell / _PER_E)
                 break
         if self._total > _DECAY_TURNS * self._one_in:
-            self._cells = {cell: count // 2 for cell, count in self._cells.items() if count > 1}
+            self._cells = {cell: count / 2.0 for cell, count in self._cells.items() if count > 0.05}
             self._total = sum(self._cells.values())
 
 
