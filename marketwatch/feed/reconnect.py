@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from random import Random
 
-CAP_S = 30.0
+CAP_S = 20.0
 BASE_S = 0.25
 DELIVERED_CAP_S = 4.0
 RESET_AFTER_S = 60.0
@@ -18,7 +18,7 @@ class Backoff:
 
     Only a line that delivered data for 60 s resets `n`. A line that delivered for a shorter time counts as a step too but
     keeps the ceiling at 4 s, so that a line which is cut again and again is back within seconds; attempts that brought no
-    data at all climb to the full cap of 30 s.
+    data at all climb to the full cap of 20 s.
     """
 
     def __init__(self, random: Random) -> None:

@@ -15,15 +15,16 @@ from ..bus import Publish
 from ..clock import Clock
 from ..errors import FeedError, RateLimited
 from ..model.market import Trade, Trades
-from .binance_rest import BinanceRest
+from .binance_rest import BinanceRest, Refused
 from .continuity import Hole, Ledger
 
 MOST_IDS = 20_000
 MOST_SPAN_MS = 600_000
 MOST_PAGES = 25
-MOST_TRIES = 12
+MOST_TRIES = 60
+LONGEST_PAUSE_S = 20.0
 MOST_FULL_TRIES = 3
-"""Answers that covered the hole and still lacked ids: a fourth one would say the same."""
+"""Answers that covered the hole and still lacked ids, or refusals: a fourth one would say the same."""
 MOST_AGE_S = 900.0
 MOST_WAITING = 5_000
 WORKERS = 4
@@ -84,21 +85,23 @@ class Refill:
         """Try until nothing is missing, the venue has nothing more to say, or it takes too long."""
         began, full = self._clock.monotonic(), 0
         for attempt in range(MOST_TRIES):
+            pause = min(0.5 * 2**attempt, LONGEST_PAUSE_S)
             try:
                 answered = await self._fetch(hole)
                 full += answered
-                pause = 0.5 * 2**attempt
                 if answered and hole.missing and hole.space == "trade":
                     await self._fetch_singles(hole)
+            except Refused as error:
+                self._failed(error)
+                full += 1
             except RateLimited as error:
                 self._failed(error)
                 pause = error.retry_after_s
             except FeedError as error:
                 self._failed(error)
-                pause = 0.5 * 2**attempt
             if not hole.missing or full >= MOST_FULL_TRIES or self._clock.monotonic() + pause - began > MOST_AGE_S:
                 return
-            await self._clock.sleep(min(pause, 60.0))
+            await self._clock.sleep(min(pause, MOST_AGE_S))
 
     def _failed(self, error: FeedError) -> None:
         self.failures += 1

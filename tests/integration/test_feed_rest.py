@@ -126,7 +126,7 @@ async def test_refill_that_never_succeeds_ends_as_a_lost_gap_and_the_feed_lives(
         rig.venue.play()
         await rig.until_played(3)
         rig.venue.faults.lose("BTCUSDT", 4)
-        await rig.venue.wait_played()
+        await rig.settle()
         await until(lambda: any(gap.state is GapState.LOST for gap in rig.tap.gaps), 20, "the end of the tries")
         verdict = rig.checker.check("BTCUSDT", rig.tap.of("BTCUSDT"), rig.tap.final_gaps())
         assert verdict.ok, str(verdict)

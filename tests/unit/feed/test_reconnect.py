@@ -19,7 +19,7 @@ class Highest(Random):
 
 def test_ceiling_doubles_up_to_the_cap() -> None:
     backoff = Backoff(Highest())
-    assert [backoff.next_s() for _ in range(9)] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+    assert [backoff.next_s() for _ in range(9)] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0, 20.0]
 
 
 def test_a_minute_of_data_resets_the_ceiling() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from marketwatch.clock import ManualClock
 from marketwatch.errors import FeedError, RateLimited
-from marketwatch.feed.binance_rest import BinanceRest
+from marketwatch.feed.binance_rest import BinanceRest, Refused
 from marketwatch.feed.continuity import Hole, Ledger
 from marketwatch.feed.endpoints import Endpoints
-from marketwatch.feed.refill import MOST_FULL_TRIES, MOST_IDS, MOST_SPAN_MS, Refill
+from marketwatch.feed.refill import MOST_FULL_TRIES, MOST_IDS, MOST_SPAN_MS, MOST_TRIES, Refill
 from marketwatch.model.market import Trade, Trades
 
 START_MS = 1_700_000_000_000
@@ -156,7 +156,16 @@ async def test_venue_that_never_answers_ends_as_lost() -> None:
     bench.venue.failures = [FeedError("HTTP 500.")] * 1_000
     await bench.run(1_000)
     assert bench.hole.lost
-    assert len(bench.venue.asked) <= 12
+    assert len(bench.venue.asked) <= MOST_TRIES
+
+
+async def test_refusal_is_believed_after_three_times() -> None:
+    bench = Bench(print_of(9), print_of(20))
+    bench.venue.failures = [Refused("HTTP 400.")] * 1_000
+    await bench.run(30)
+    assert bench.hole.lost
+    assert len(bench.venue.asked) == MOST_FULL_TRIES
+    assert bench.refill.last_error == "HTTP 400."
 
 
 async def test_hole_that_is_too_wide_is_given_up_without_a_request() -> None:
