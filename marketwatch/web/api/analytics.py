@@ -35,6 +35,8 @@ Kind = Annotated[
 
 
 class AverageQuery(msgspec.Struct, frozen=True):
+    """Which moving average, over how many candles."""
+
     coin_id: CoinId
     type: Kind = "sma"
     window: Window = 20
@@ -43,11 +45,15 @@ class AverageQuery(msgspec.Struct, frozen=True):
 
 
 class VolatilityQuery(msgspec.Struct, frozen=True):
+    """Of which coin, over what span."""
+
     coin_id: CoinId
     period: Period = "24h"
 
 
 class CorrelationQuery(msgspec.Struct, frozen=True):
+    """Which two coins, over what span."""
+
     coin_1: CoinId
     coin_2: CoinId
     period: Period = "24h"

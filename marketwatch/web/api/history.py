@@ -15,6 +15,8 @@ from .series import read_candles
 
 
 class CandlesQuery(msgspec.Struct, frozen=True):
+    """Which candles: interval, span and at most how many."""
+
     coin_id: CoinId
     interval: Interval = "1m"
     from_ms: From | None = msgspec.field(default=None, name="from")
@@ -23,11 +25,15 @@ class CandlesQuery(msgspec.Struct, frozen=True):
 
 
 class TradesQuery(msgspec.Struct, frozen=True):
+    """Whose trades, at most how many."""
+
     coin_id: CoinId
     limit: Limit = 100
 
 
 class WhalesQuery(msgspec.Struct, frozen=True):
+    """Large trades of one coin or of all, from what size on."""
+
     coin_id: CoinId | None = None
     min_usd: Usd = 0.0
     limit: Limit = 100

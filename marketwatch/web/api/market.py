@@ -23,10 +23,14 @@ class NoQuery(msgspec.Struct, frozen=True):
 
 
 class CoinQuery(msgspec.Struct, frozen=True):
+    """One coin, by symbol, base asset or name."""
+
     coin_id: CoinId
 
 
 class CoinsQuery(msgspec.Struct, frozen=True):
+    """Some coins, or all that are watched."""
+
     coins: CoinList | None = None
 
 
@@ -134,6 +138,7 @@ def prices(desk: Desk, query: CoinsQuery) -> list[Price]:
 
 
 def overview(desk: Desk, _query: NoQuery) -> Overview:
+    """The market in one answer: who moved most, where most was traded."""
     state = desk.watch.state.symbols
     rows = [price_of(desk, symbol) for symbol in state]
     moved = sorted((row for row in rows if row.change_24h is not None), key=lambda row: row.change_24h or 0.0, reverse=True)
