@@ -152,6 +152,8 @@ def bar_state(watch: Watch | None, now_ms: int) -> BarState:
         return BarState("No market", "connecting", "wait", "", fmt.UNKNOWN, "flat", fmt.UNKNOWN)
     feed = main_feed(watch)
     words, tone = feed_state(feed.state) if feed is not None else feed_state(FeedState.CONNECTING)
+    if watch.source is Source.RECORDED and tone == "good":
+        words = "playing"
     latency = fmt.duration(feed.latency_ms) if feed is not None and fmt.known(feed.latency_ms) is not None else ""
     gaps = len(watch.state.open_gaps())
     whole = completeness(watch, now_ms)

@@ -228,6 +228,7 @@ def test_recording_measures_ages_by_its_own_time() -> None:
     far = ManualClock(NOW_MS + 365 * 86_400_000)
     assert abs(market_now_ms(watch, far) - NOW_MS) < 10_000
     assert market_now_ms(played(), far) == far.now_ms()
+    assert bar_state(watch, NOW_MS).state == "playing"
 
 
 def test_notices_come_worst_first_and_bounded() -> None:
