@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from ...errors import Unavailable
-from ...model.metrics import POINT_METRICS, WINDOW_METRICS, MetricTable, WindowState
+from ...model.metrics import POINT_METRICS, WINDOW_METRICS, MetricTable, Window, WindowState
 from ..envelope import iso
 from .desk import Desk
 from .endpoint import Endpoint
 from .market import CoinsQuery
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
-class WindowMetrics(msgspec.Struct, frozen=True, kw_only=True):
+class WindowMetrics(msgspec.Struct, frozen=True):
     """The metrics of one window. `state` lists what is wrong with it (warmup, gap, stale); empty: nothing. Unknown is null.
 
     `filled` of `length` buckets of `grid_ms` have been seen. Volatilities, drawdowns and changes are per cent.
@@ -65,39 +64,49 @@ class MetricsRow(msgspec.Struct, frozen=True):
 
 
 def latest(desk: Desk, query: CoinsQuery) -> list[MetricsRow]:
-    """One row per coin."""
+    """One row per coin. Unknown values are NaN here; the envelope writes them as null."""
     symbols = desk.symbols(query.coins)
     table = desk.watch.state.table
     if table is None:
         raise Unavailable("No metric is known yet: the first sample step has not ended. Try again in a second.")
-    time, reference = iso(table.time_ms), desk.settings.reference
-    return [_row(desk, table, symbol, desk.position(symbol), time, reference) for symbol in symbols]
-
-
-def _row(desk: Desk, table: MetricTable, symbol: str, at: int, time: str, reference: str) -> MetricsRow:
-    price, bid, ask, spread_bps = (_number(table.points, name, at) for name in POINT_METRICS)
-    windows = {
-        window.name: WindowMetrics(
-            state=_states(int(table.state[window.name][at])),
-            grid_ms=window.grid_ms,
-            length=window.length,
-            filled=int(table.filled[window.name][at]),
-            **{name: _number(table.values[window.name], name, at) for name in WINDOW_METRICS},
+    at = np.array([desk.position(symbol) for symbol in symbols], dtype=np.intp)
+    windows = {window.name: _window(table, window, at) for window in table.windows}
+    price, bid, ask, spread = (table.points[name][at].tolist() for name in POINT_METRICS)
+    time, reference, coin_id = iso(table.time_ms), desk.settings.reference, desk.coins.coin_id
+    return [
+        MetricsRow(
+            coin_id(symbol),
+            symbol,
+            time,
+            reference,
+            price[row],
+            bid[row],
+            ask[row],
+            spread[row],
+            {name: rows[row] for name, rows in windows.items()},
         )
-        for window in table.windows
-    }
-    return MetricsRow(desk.coins.coin_id(symbol), symbol, time, reference, price, bid, ask, spread_bps, windows)
+        for row, symbol in enumerate(symbols)
+    ]
 
 
-def _number(columns: Mapping[str, NDArray[np.float64]], name: str, at: int) -> float | None:
-    column = columns.get(name)
-    value = float(column[at]) if column is not None else math.nan
-    return value if math.isfinite(value) else None
+def _window(table: MetricTable, window: Window, at: NDArray[np.intp]) -> list[WindowMetrics]:
+    """The metrics of one window for the symbols at the positions `at`, column by column."""
+    values = table.values[window.name]
+    unknown = [math.nan] * len(at)
+    columns = [values[name][at].tolist() if name in values else unknown for name in WINDOW_METRICS]
+    states = [_STATES[bits] for bits in table.state[window.name][at].tolist()]
+    filled = table.filled[window.name][at].tolist()
+    return [
+        WindowMetrics(state, window.grid_ms, window.length, count, *figures)
+        for state, count, *figures in zip(states, filled, *columns, strict=True)
+    ]
 
 
 def _states(bits: int) -> list[str]:
     return [state.name.lower() for state in WindowState if state.name and bits & state]
 
+
+_STATES = [_states(bits) for bits in range(256)]
 
 ENDPOINTS = (
     Endpoint("/api/metrics/latest", "Every metric of every window", CoinsQuery, list[MetricsRow], latest, "metrics", hot=True),
