@@ -83,6 +83,16 @@ async def test_whole_recording_is_accounted_for_to_the_last_digit(tape: Tape) ->
         assert check.checked > 1000
 
 
+async def test_recording_as_fast_as_the_socket_carries_it_loses_nothing(tape: Tape) -> None:
+    async with Rig(tape, speed=1, venue={"flat_out": True}) as rig:
+        rig.venue.play()
+        await rig.settle()
+        rig.checker.assert_complete(rig.tap)
+        assert rig.tap.gaps == []
+        for symbol in rig.symbols:
+            assert rig.watch.state.symbols[symbol].price == float(rig.venue.market.ledgers[symbol].trades[-1].price)
+
+
 async def test_recording_with_every_fault_at_once_is_still_complete(tape: Tape) -> None:
     slice_ = Tape([e for e in tape.events if e.at_ms < tape.start_ms + 60_000], tape.start_ms, tape.start_ms + 60_000)
     async with Rig(slice_, speed=40) as rig:

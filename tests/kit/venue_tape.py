@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import heapq
+import os
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -102,6 +103,19 @@ def _with_order_ends(events: list[TapeEvent]) -> list[TapeEvent]:
         marked[index] = event._replace(ends_order=following.get(event.symbol) != order)
         following[event.symbol] = order
     return marked
+
+
+def recorded_data() -> Path:
+    """Where the recordings live: MARKETWATCH_RECORDED_DATA, or `../shared/data` seen from the project's root."""
+    default = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+    return Path(os.environ.get("MARKETWATCH_RECORDED_DATA") or default)
+
+
+def recorded_tape(*, skip_s: float = 0.0, first_s: float | None = None, depth: bool = False) -> Tape:
+    """The two spot recordings side by side, or a slice of them."""
+    folder = recorded_data() / "binance"
+    paths = [folder / f"spot_{name}_20240808.gz" for name in ("btcusdt", "ethusdt")]
+    return load_tape(paths, skip_s=skip_s, first_s=first_s, depth=depth)
 
 
 def merge(*tapes: Tape) -> Tape:
