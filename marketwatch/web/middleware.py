@@ -116,7 +116,7 @@ class Gate:
         )
 
     def _check_rate(self, request: web.Request, handler: Handler, client: str, now: float) -> None:
-        budget = getattr(handler, "budget", None) or _budget(request.raw_path)
+        budget = getattr(handler, "budget", None) or _budget(request)
         wait = self.budgets.take(budget, client, now)
         if wait:
             self._telemetry.rate_limited.labels(budget).inc()
@@ -167,12 +167,15 @@ def middleware(gate: Gate) -> Any:
     return handle
 
 
-def _budget(path: str) -> str:
-    """Which limit a path counts against. Streams and what pages load for themselves are data; probes are free."""
+def _budget(request: web.Request) -> str:
+    """Which limit a request counts against. Streams and what pages ask for as one types are data; probes are free."""
+    path = request.raw_path
     for prefix, budget in _BUDGETS:
         if path.startswith(prefix):
             return budget
-    return "free" if path.partition("?")[0] in _PROBES else "general"
+    if path.partition("?")[0] in _PROBES:
+        return "free"
+    return "data" if "HX-Request" in request.headers else "general"
 
 
 def _label(request: web.Request, handler: Handler | None) -> str:

@@ -228,6 +228,13 @@ async def test_gate_page_with_assets_and_reconnects_never_trips(tmp_path: Path) 
                 stream.close()
 
 
+async def test_gate_filter_as_one_types_counts_as_data(tmp_path: Path) -> None:
+    async with world(tmp_path, rate_limit=5, rate_limit_data=20) as made, made.client() as client:
+        typed = [(await client.get("/search?q=b", headers={"HX-Request": "true"})).status for _ in range(21)]
+        assert typed == [200] * 20 + [429]
+        assert (await client.get("/nothing")).status == 404
+
+
 async def test_gate_garbage_instead_of_http_is_400_and_counted(made: World) -> None:
     async with serving(made.build()) as port:
         for garbage in (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"G\x00T / HTTP/1.1\r\n\r\n"):

@@ -47,7 +47,7 @@ class Symbol(msgspec.Struct, frozen=True):
     trading: bool
 
 
-class Price(msgspec.Struct, frozen=True):
+class Price(msgspec.Struct, frozen=True, gc=False):
     """The price of the moment. `time` is the event time of the newest trade, `age_ms` its age; changes are per cent, the volume
     is in units of the base asset. What is not known is null."""
 

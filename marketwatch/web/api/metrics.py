@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class WindowMetrics(msgspec.Struct, frozen=True):
+class WindowMetrics(msgspec.Struct, frozen=True, gc=False):
     """The metrics of one window. `state` lists what is wrong with it (warmup, gap, stale); empty: nothing. Unknown is null.
 
     `filled` of `length` buckets of `grid_ms` have been seen. Volatilities, drawdowns and changes are per cent.
@@ -49,7 +49,7 @@ class WindowMetrics(msgspec.Struct, frozen=True):
     beta: float | None
 
 
-class MetricsRow(msgspec.Struct, frozen=True):
+class MetricsRow(msgspec.Struct, frozen=True, gc=False):
     """All metrics of one symbol as of `time`; `correlation` and `beta` are against `reference`."""
 
     coin_id: str
