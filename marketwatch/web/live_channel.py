@@ -22,7 +22,7 @@ class Channel(ABC):
 
     def __init__(self, name: str, renderer: Renderer) -> None:
         self.name = name
-        self.used_tick = 0
+        self.used_tick = -(10**9)
         self._renderer = renderer
         self._kept: dict[str, Kept] = {}
         self._pending: dict[str, bytes] = {}
