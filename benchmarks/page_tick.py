@@ -22,7 +22,8 @@ from marketwatch.config import Settings
 from marketwatch.model.market import Instrument, Pulse, Source, Ticker, Tickers, Trade, Trades
 from marketwatch.store.switch import SwitchStore
 from marketwatch.watch import Watch, WatchSlot
-from marketwatch.web.server import Live, Renderer
+from marketwatch.web.live import Live
+from marketwatch.web.render import Renderer
 from marketwatch.web.sse import Hub
 
 SYMBOLS = 500
