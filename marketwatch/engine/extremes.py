@@ -75,10 +75,10 @@ class Extremes:
             middle = combine(self._oldest[self._start - block * self._block], middle)
         return combine(middle, combine(self._tail, head))
 
-    def push(self) -> None:
-        """The ring has one bucket more."""
+    def push(self, summary: F8 | None = None) -> None:
+        """The ring has one bucket more; `summary` is its summary where that is at hand."""
         number, self._end = self._end, self._end + 1
-        self._tail = combine(self._tail, self._summary(number, ALL))
+        self._tail = combine(self._tail, self._summary(number, ALL) if summary is None else summary)
         if self._end % self._block == 0:
             self._finish_block(number // self._block)
         if self._end - self._start > self._length:

@@ -109,11 +109,13 @@ class Tape:
 
     def _pack(self) -> None:
         index = self._index
-        trades = [trade for trade in self._pending if trade[0] in index]
-        self._pending = []
+        trades, self._pending = self._pending, []
+        codes = np.array([index.get(trade[0], -1) for trade in trades], np.intp)
+        if (codes < 0).any():
+            trades = [trade for trade in trades if trade[0] in index]
+            codes = codes[codes >= 0]
         if not trades:
             return
-        codes = np.array([index[trade[0]] for trade in trades], np.intp)
         chunk = _Chunk(codes, trades, len(self._symbols))
         self._chunks.append(chunk)
         self._held += np.diff(chunk.starts)

@@ -47,6 +47,7 @@ class Tier:
         self.ring = BucketRing(rows, symbols, coarse=self.coarse)
         self.windows = [RollingWindow(one, self.ring, reference=reference, revisable=revisable) for one in windows]
         self._cells: F8 | None = None
+        self._summary: F8 | None = None
         self._gap = np.zeros(symbols, np.int32)
         self._end_ms = -1
         self._started = np.zeros(symbols, np.bool_)
@@ -73,8 +74,8 @@ class Tier:
     def finish(self) -> None:
         """After the windows were read: close the bucket when its time is over."""
         if self._cells is not None and self._end_ms >= (self.ring.end + 1) * self.grid_ms:
-            self._append(self._cells, self._gap)
-            self._cells = None
+            self._append(self._cells, self._gap, self._summary)
+            self._cells = self._summary = None
 
     def _blank(self) -> F8:
         cells = np.full((COARSE_FIELDS if self.coarse else FINE_FIELDS, self._symbols), np.nan)
@@ -97,10 +98,10 @@ class Tier:
             else:
                 self._append(self._blank(), self._started * np.int32(UNSEEN))
 
-    def _append(self, cells: F8, gap: NDArray[np.int32]) -> None:
+    def _append(self, cells: F8, gap: NDArray[np.int32], summary: F8 | None = None) -> None:
         self.ring.append(cells, gap)
         for window in self.windows:
-            window.push()
+            window.push(summary)
 
     def _fold(self, cells: F8, samples: Samples) -> None:
         price = samples.price
@@ -128,7 +129,8 @@ class Tier:
         known = float(cells[PRICE].sum() + cells[RETURN].sum())
         clean = known == known and not self._gap.any()
         elapsed = samples.time_ms + samples.sample_ms - self.ring.end * self.grid_ms
-        return Head(cells, self._gap, summaries(cells, coarse=self.coarse), min(elapsed, self.grid_ms), clean)
+        self._summary = summaries(cells, coarse=self.coarse)
+        return Head(cells, self._gap, self._summary, min(elapsed, self.grid_ms), clean)
 
     # Amendments
 

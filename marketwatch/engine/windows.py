@@ -71,9 +71,10 @@ class RollingWindow:
         self._ema.restart()
         self._oldest[:] = -1
 
-    def push(self) -> None:
+    def push(self, summary: F8 | None = None) -> None:
+        """The ring has one bucket more; `summary` as in `extremes`, where it is at hand."""
         self._sums.push()
-        self._extremes.push()
+        self._extremes.push(summary)
         self._ema.push()
 
     def rebuild(self, columns: Columns, changed: int) -> None:

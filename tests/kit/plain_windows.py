@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,9 +43,11 @@ def plain_window(samples: Sequence[Samples], window: Window, reference: int | No
     elapsed = samples[-1].time_ms + samples[-1].sample_ms - newest * window.grid_ms
     known = ~np.isnan(price)
     counts = known.sum(axis=0)
-    out = _prices(price, known) | _flows(inside) | _ranges(inside) | _returns(price, reference, window)
-    out["ema"] = _ema(buckets(samples, window.grid_ms, first, newest), window.length)
-    out["trade_rate"] = _sum(inside, "trades") / ((known[:-1].sum(axis=0) * window.grid_ms + known[-1] * elapsed) / 1000.0)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # numpy remarks on means of nothing, which are unknown here
+        out = _prices(price, known) | _flows(inside) | _ranges(inside) | _returns(price, reference, window)
+        out["ema"] = _ema(buckets(samples, window.grid_ms, first, newest), window.length)
+        out["trade_rate"] = _sum(inside, "trades") / ((known[:-1].sum(axis=0) * window.grid_ms + known[-1] * elapsed) / 1000.0)
     return {name: np.where(counts >= 2, values, np.nan) for name, values in out.items()}
 
 
