@@ -18,7 +18,6 @@ from .engine.sampler import Sampler
 from .engine.tape import Tape
 from .engine.whales import WhaleWatch
 from .model.market import (
-    DOLLARS,
     Gap,
     Instrument,
     Pulse,
@@ -95,24 +94,28 @@ class Watch:
 
 
 class WriterFacts(Protocol):
-    """What the writer of a watch's facts tells of itself: batches that wait, items given up, kept on disk, written."""
-
-    dropped: int
-    spilled: int
-    rows_written: int
-    last_error: str | None
-    last_write_ms: int | None
-    last_write_s: float | None
+    """What the writer of a watch's facts tells of itself: facts that wait, were given up, kept on disk, written."""
 
     @property
     def depth(self) -> int: ...
 
+    @property
+    def dropped(self) -> int: ...
 
-def _reference(wanted: str, instruments: Sequence[Instrument]) -> str:
-    """The symbol to compare with: as the settings say, else the same base at this venue (`BTC-USD` for `BTCUSDT`)."""
-    names = [item.symbol for item in instruments]
-    same_base = [item.symbol for item in instruments if wanted in (item.base + quote for quote in DOLLARS)]
-    return next(iter([name for name in names if name == wanted] + same_base + names), wanted)
+    @property
+    def spilled(self) -> int: ...
+
+    @property
+    def rows_written(self) -> int: ...
+
+    @property
+    def last_error(self) -> str | None: ...
+
+    @property
+    def last_write_ms(self) -> int | None: ...
+
+    @property
+    def last_write_s(self) -> float | None: ...
 
 
 @dataclass(slots=True)

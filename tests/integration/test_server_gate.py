@@ -11,7 +11,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from marketwatch.clock import ManualClock
-from marketwatch.errors import StoreUnavailable
+from marketwatch.errors import StoreDamaged, StoreUnavailable
+from marketwatch.store.writer import StoreWriter
+from marketwatch.tasks import Tasks
 from tests.kit.streams import connect, request_bytes, serving
 from tests.kit.watches import START_MS, World, world
 
@@ -164,6 +166,62 @@ async def test_gate_store_away_is_503_with_retry_after(made: World) -> None:
         answer = await client.get("/api/away")
         assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
         assert "secret" not in await answer.text()
+
+
+async def test_gate_damaged_store_is_500_without_its_words(made: World) -> None:
+    app = made.build()
+
+    async def damaged(_request: web.Request) -> web.Response:
+        raise StoreDamaged("page 7 of /home/me/market.db is torn")
+
+    async def late(_request: web.Request) -> web.Response:
+        raise TimeoutError
+
+    app.router.add_get("/api/damaged", damaged)
+    app.router.add_get("/api/late", late)
+    async with TestClient(TestServer(app)) as client:
+        answer = await client.get("/api/damaged")
+        assert answer.status == 500
+        assert "/home/me" not in await answer.text()
+        assert (await client.get("/api/late")).status == 503
+
+
+async def test_gate_error_page_that_fails_itself_is_still_a_page(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> web.Response:
+        raise RuntimeError("template is gone")
+
+    monkeypatch.setattr("marketwatch.web.render.error_page", broken)
+    async with made.client() as client:
+        answer = await client.get("/<b>nothing")
+        text = await answer.text()
+        assert (answer.status, answer.content_type) == (404, "text/html")
+        assert "There is no such page" in text
+        assert "<b>" not in text
+
+
+async def test_readyz_names_a_task_that_died(made: World) -> None:
+    deaths: list[str] = []
+    tasks = Tasks(on_death=lambda name, _error: deaths.append(name))
+
+    async def dies() -> None:
+        raise OSError("the line is cut")
+
+    tasks.start("feed:binance", dies())
+    async with TestClient(TestServer(made.build(tasks=tasks))) as client:
+        answer = await client.get("/readyz")
+        assert answer.status == 503
+        assert (await answer.json())["reasons"] == ["The task feed:binance has ended: OSError('the line is cut')."]
+    await tasks.aclose()
+
+
+async def test_metrics_show_the_writer_of_the_moment(made: World) -> None:
+    writer = StoreWriter(store=made.store, clock=made.clock, settings=made.settings, publish=made.watch.bus.publish)
+    made.slot.put(made.watch, writer)
+    async with made.client() as client:
+        text = await (await client.get("/metrics")).text()
+    for name in ("store_queue_depth 0.0", "store_dropped_total 0.0", "store_rows_written_total 0.0", "store_failing 0.0"):
+        assert f"marketwatch_{name}" in text
+    await writer.aclose()
 
 
 async def test_gate_large_body_is_413_unread(client: Client) -> None:

@@ -32,6 +32,7 @@ from marketwatch.model.market import (
 from marketwatch.model.system import FeedState, FeedStatus
 from marketwatch.ports import MarketStore
 from marketwatch.store import open_store
+from marketwatch.tasks import Tasks
 from marketwatch.telemetry import Telemetry
 from marketwatch.watch import Watch, WatchSlot
 from marketwatch.web.server import build_app
@@ -159,7 +160,7 @@ class World:
         self.telemetry = Telemetry()
         self.watch = make_watch(settings)
 
-    def build(self, *, hub: Hub | None = None, keepalive_s: float = 15.0) -> web.Application:
+    def build(self, *, hub: Hub | None = None, keepalive_s: float = 15.0, tasks: Tasks | None = None) -> web.Application:
         """The application; call it once."""
         return build_app(
             settings=self.settings,
@@ -168,6 +169,7 @@ class World:
             slot=self.slot,
             telemetry=self.telemetry,
             hub=hub,
+            tasks=tasks,
             keepalive_s=keepalive_s,
         )
 
