@@ -32,7 +32,7 @@ from ..model.market import (
 from ..model.metrics import MetricTable
 from ..model.system import FeedStatus, Level, Notice
 from ..ports import MarketStore, WriteBatch
-from .ahead import Ahead
+from .ahead import Ahead, WhalesAhead
 from .backlog import halves
 from .room import WaitingRoom, spool_for
 from .spool import Spool
@@ -85,6 +85,7 @@ class StoreWriter:
         self._pressed = asyncio.Event()
         self._unsubscribe: list[Callable[[], None]] = []
         self._ahead = Ahead()
+        self._whales_ahead = WhalesAhead()
         self._next_totals = 0.0
         self.rejected = self.ignored = self.rows_written = self.writes = 0
         self.last_error: str | None = None
@@ -119,7 +120,7 @@ class StoreWriter:
         on = bus.subscribe
         routes: list[tuple[type[Any], Callable[[Any], None]]] = [
             (Samples, self._on_samples),
-            (Whales, lambda batch: self._add("whales", batch.whales)),
+            (Whales, lambda batch: self._add("whales", self._whales_ahead.take(batch.whales))),
             (ClosedCandles, self._on_closed_candles),
             (VenueCandles, self._on_venue_candles),
             (Gap, lambda gap: self._add("gaps", [gap])),
@@ -147,6 +148,7 @@ class StoreWriter:
     def _on_samples(self, step: Samples) -> None:
         self._newest_ms, self._width = max(self._newest_ms, step.time_ms), len(step.symbols)
         self._add("trades", self._ahead.on_step(step.time_ms + step.sample_ms))
+        self._add("whales", self._whales_ahead.on_step(step.time_ms + step.sample_ms))
         self._totals.on_samples(step)
         self._add("samples", step)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,17 +27,18 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def _settings(folder: Path) -> Settings:
-    return Settings.of(data_dir=folder, store_trades=True)
+def _settings(folder: Path, **more: Any) -> Settings:
+    return Settings.of(**{"data_dir": folder, "store_trades": True, **more})
 
 
 @asynccontextmanager
-async def _stored(rig: Rig, folder: Path) -> AsyncIterator[DurableStore]:
+async def _stored(rig: Rig, folder: Path, **settings: Any) -> AsyncIterator[DurableStore]:
     """A SQLite store that everything on the rig's bus goes into; leaving writes the rest."""
-    store = open_store(_settings(folder), clock=rig.feed_clock)
+    chosen = _settings(folder, **settings)
+    store = open_store(chosen, clock=rig.feed_clock)
     await store.open()
     writer = StoreWriter(
-        store=store, clock=rig.feed_clock, settings=_settings(folder), publish=rig.watch.bus.publish,
+        store=store, clock=rig.feed_clock, settings=chosen, publish=rig.watch.bus.publish,
         instruments=list(rig.watch.instruments.values()),
     )  # fmt: skip
     writer.subscribe(rig.watch.bus)
@@ -166,6 +168,27 @@ async def test_new_start_refills_what_happened_while_the_program_was_down(tmp_pa
             for symbol in rig.symbols:
                 gaps = await _check_trades(rig, store, symbol)
                 assert [(gap.reason, gap.state) for gap in gaps] == [(GapReason.RESTART, GapState.CLOSED)]
+
+
+async def test_new_start_counts_no_whale_twice(tmp_path: Path) -> None:
+    tape = synthetic_tape(["BTCUSDT"], seconds=30, rate=20, seed=34)
+    async with Rig(tape, speed=40, whale_usd=1.0) as rig:
+        async with _stored(rig, tmp_path, store_trades=False):
+            rig.venue.play()
+            await rig.until_played(10)
+            await rig.stop()
+        await rig.until_played(15)
+        async with _opened(tmp_path, rig) as store:
+            known = await store.last_trades(now_ms=rig.clock.now_ms())
+        await rig.rebuild(resume=known)
+        async with _stored(rig, tmp_path, store_trades=False):
+            await rig.start()
+            await rig.settle()
+            await rig.pause(3)
+        async with _opened(tmp_path, rig) as store:
+            whales = [row.trade for row in await store.whales("BTCUSDT", limit=MOST)]
+        assert len(whales) > 50
+        assert rig.checker.check("BTCUSDT", whales).doubled == []
 
 
 async def test_samples_of_a_span_without_a_line_are_marked_and_not_made_up(tmp_path: Path) -> None:
