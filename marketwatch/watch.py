@@ -18,6 +18,7 @@ from .engine.sampler import Sampler
 from .engine.tape import Tape
 from .engine.whales import WhaleWatch
 from .model.market import (
+    DOLLARS,
     Gap,
     Instrument,
     Pulse,
@@ -116,6 +117,13 @@ class WriterFacts(Protocol):
 
     @property
     def last_write_s(self) -> float | None: ...
+
+
+def _reference(wanted: str, instruments: Sequence[Instrument]) -> str:
+    """The symbol to compare with: as the settings say, else the same base at this venue (`BTC-USD` for `BTCUSDT`)."""
+    names = [item.symbol for item in instruments]
+    same_base = [item.symbol for item in instruments if wanted in (item.base + quote for quote in DOLLARS)]
+    return next(iter([name for name in names if name == wanted] + same_base + names), wanted)
 
 
 @dataclass(slots=True)
