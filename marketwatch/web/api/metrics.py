@@ -72,7 +72,7 @@ def latest(desk: Desk, query: CoinsQuery) -> list[MetricsRow]:
     at = np.array([desk.position(symbol) for symbol in symbols], dtype=np.intp)
     windows = {window.name: _window(table, window, at) for window in table.windows}
     price, bid, ask, spread = (table.points[name][at].tolist() for name in POINT_METRICS)
-    time, reference, coin_id = iso(table.time_ms), desk.settings.reference, desk.coins.coin_id
+    time, reference, coin_id = iso(table.time_ms), desk.watch.reference, desk.coins.coin_id
     return [
         MetricsRow(
             coin_id(symbol),
