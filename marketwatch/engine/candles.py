@@ -19,7 +19,7 @@ INTERVALS = {
 """Interval names and their lengths in milliseconds. All start at multiples of their length, UTC."""
 
 _ROWS = {"1s": 300, "1m": 1500, "5m": 300, "15m": 300, "1h": 750, "4h": 300, "1d": 300}
-_MOST_CELLS = 900_000
+_MOST_CELLS = 500_000
 _FACTS_MS = 125_000
 _SETTLED_MS = 2000
 _MOST_WAITING = 5000
@@ -60,7 +60,7 @@ class CandleBook:
     others are published as `ClosedCandles` when they close, for symbols that ever had a price, and again with `revision` when
     late trades or the venue amended them. An interval without trades carries the previous close. Intervals that event time
     leapt over are filled the same way in memory, marked as a gap, and not published. Memory is bounded: 1,500 candles of 1m,
-    750 of 1h, 300 of the others, fewer in proportion when there are more than about 240 symbols.
+    750 of 1h, 300 of the others, fewer in proportion when there are more than about 130 symbols.
 
     `checked` and `mismatches` count, per symbol, closed 1m candles of the venue that were compared with ours, 2 s after their
     end, prices to 1e-9 and volumes to 1e-6. Candles of which we missed a part are replaced by the venue's, not compared.

@@ -78,6 +78,13 @@ class BucketRing:
             cells[RETURN, columns] = log_return(cells[PRICE, columns], before)
             self.judge(number)
 
+    def relate_column(self, symbol: int) -> None:
+        """Recompute all returns of one symbol. Whether the rows are clean has to be judged afterwards."""
+        rows = np.arange(self.first, self.end) % self.rows
+        prices = self.cells[rows, PRICE, symbol]
+        self.cells[rows[:1], RETURN, symbol] = np.nan
+        self.cells[rows[1:], RETURN, symbol] = log_return(prices[1:], prices[:-1])
+
     def row(self, number: int) -> F8:
         row: F8 = self.cells[number % self.rows]
         return row

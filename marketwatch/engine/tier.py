@@ -52,6 +52,7 @@ class Tier:
         self._end_ms = -1
         self._started = np.zeros(symbols, np.bool_)
         self._touched: dict[int, int] = {}
+        self._unjudged = False
 
     # A sample step
 
@@ -141,6 +142,10 @@ class Tier:
         """Rebuild, once, what revisions and history changed since the last step."""
         if not self._touched:
             return
+        if self._unjudged:
+            self._unjudged = False
+            for number in range(self.ring.first, self.ring.end):
+                self.ring.judge(number)
         columns = np.array(sorted(self._touched), np.intp)
         changed = min(self._touched.values())
         self._touched.clear()
@@ -208,6 +213,8 @@ class Tier:
         for number, candle in zip(numbers, candles, strict=True):
             if ring.first <= number < ring.end:
                 self._write(number, symbol, candle)
+        ring.relate_column(symbol)
+        self._unjudged = True
 
     def _write(self, number: int, symbol: int, candle: Candle) -> None:
         ring, row = self.ring, number % self.ring.rows
@@ -222,8 +229,5 @@ class Tier:
             cells[PEAK], cells[TROUGH] = candle.high, candle.low
             cells[FALL] = min(candle.close / candle.high, candle.low / candle.open)
         ring.gap[row, symbol] = int(candle.gap)
-        column = np.array([symbol])
-        ring.relate(number, column)
-        ring.relate(number + 1, column)
         self._started[symbol] = True
         self._touch(symbol, number)
