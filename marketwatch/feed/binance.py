@@ -31,6 +31,7 @@ from ..model.market import (
 )  # fmt: skip
 from ..model.system import FeedStatus, Level, Notice
 from .backfill import Backfill, closed_only
+from .binance_catch_up import CatchUp
 from .binance_line import ROTATE_AFTER_S, Line
 from .binance_link import Link
 from .binance_parse import LAST_MS, Control, Gulp, parse_many
@@ -104,6 +105,7 @@ class BinanceFeed:
             ledger=self.ledger, rest=self._rest, clock=self._clock, publish=self._hand_on, report=self._report_holes,
             lost=self._lost,
         )  # fmt: skip
+        self.catch_up = CatchUp(ledger=self.ledger, rest=self._rest, clock=self._clock, report=self._report_holes)
         self.backfill = Backfill(
             venue=self._venue, rest=self._rest, clock=self._clock, publish=self._hand_on, progress=self._note_change
         )
@@ -164,6 +166,7 @@ class BinanceFeed:
                 group.create_task(line.run(session), name=f"{self._venue} line {number}")
             group.create_task(self._beat(), name=f"{self._venue} beat")
             group.create_task(self.refill.run(), name=f"{self._venue} refill")
+            group.create_task(self.catch_up.run(), name=f"{self._venue} catch-up")
             if self._settings.backfill:
                 group.create_task(self._warm_up(), name=f"{self._venue} backfill")
 
@@ -240,6 +243,8 @@ class BinanceFeed:
 
     def on_up(self, line: Line) -> None:
         self.watchdog.resumed(line.symbols, self._clock.monotonic())
+        if not line.rotating:
+            self.catch_up.line_up(line.symbols)
         self._judge()
 
     def on_down(self, line: Line, reason: str) -> None:

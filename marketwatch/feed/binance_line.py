@@ -57,6 +57,7 @@ class Line:
         self.reconnects = 0
         self.rotations = 0
         self.forbidden = False
+        self.rotating = False
         self._endpoints = endpoints
         self._attempts = attempts
         self._hooks = hooks
@@ -190,7 +191,9 @@ class Line:
             await _stop(dialling)
         if new is None:
             return old, reading
+        self.rotating = True
         successor = self._start(new)
+        self.rotating = False
         await self._until_delivering(new, successor)
         if successor.done() and not reading.done():
             self.link = old

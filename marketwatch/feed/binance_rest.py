@@ -90,17 +90,27 @@ class BinanceRest:
         return found
 
     async def agg_trades(
-        self, symbol: str, *, from_id: int | None = None, from_ms: int | None = None, to_ms: int | None = None
+        self,
+        symbol: str,
+        *,
+        from_id: int | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        limit: int = LIMIT,
+        share: float = SHARE,
     ) -> list[tuple[int, Trade]]:
-        """One page of at most 1000 as `(first trade id, aggregate)`; `trade_id` is the AGGREGATE's id. Weight 4."""
-        params = {"symbol": symbol, "limit": str(LIMIT)}
+        """One page of at most 1000 as `(first trade id, aggregate)`; without any bound the newest. Weight 4.
+
+        `trade_id` is the AGGREGATE's id.
+        """
+        params = {"symbol": symbol, "limit": str(limit)}
         if from_id is not None:
             params["fromId"] = str(from_id)
         if from_ms is not None:
             params["startTime"] = str(from_ms)
         if to_ms is not None:
             params["endTime"] = str(to_ms)
-        return read_agg_trades(symbol, await self.get("/api/v3/aggTrades", params, weight=4))
+        return read_agg_trades(symbol, await self.get("/api/v3/aggTrades", params, weight=4, share=share))
 
     async def recent_trades(self, symbol: str) -> list[Trade]:
         """The newest 1000 single trades. Weight 25."""

@@ -166,6 +166,13 @@ class Ledger:
             self._settle(hole)
         return part
 
+    def missed(self, symbol: str, newest_id: int, time_ms: int) -> None:
+        """The venue has traded up to `newest_id` and none of it came: a hole over what lies between, if anything does."""
+        ring = self._recent.get(symbol)
+        if ring and 0 < newest_id - ring[-1].trade_id <= _DOUBTFUL_JUMP:
+            self._open(Trade(symbol, newest_id + 1, 0.0, 0.0, time_ms, False, 0), ring[-1], ring)
+            ring.append(Trade(symbol, newest_id, 0.0, 0.0, max(time_ms, ring[-1].time_ms), False, 0))
+
     def give_up(self, hole: Hole) -> None:
         """What is still missing will not be fetched any more; the hole stays visible, a late trade may still fill it."""
         if hole.missing and not hole.lost:

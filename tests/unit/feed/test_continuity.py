@@ -241,3 +241,24 @@ def test_refill_with_aggregates_conserves_every_id_and_quantity(gulps: list[list
     assert covered.keys() | missing == set(range(1, top + 1))
     assert not covered.keys() & missing
     assert sum(t.quantity for t in admitted) == pytest.approx(sum(quantity[n] for n in covered), abs=1e-6)
+
+
+def test_trades_that_the_venue_made_meanwhile_open_a_gap_before_the_next_one_comes() -> None:
+    book = ledger()
+    book.admit([trade(1)])
+    book.mark(["A"], GapReason.DISCONNECT)
+    book.missed("A", 4, 1_000_004)
+    gap = book.take_changed()[0].fact()
+    assert (gap.reason, gap.from_id, gap.to_id, gap.to_ms) == (GapReason.DISCONNECT, 2, 4, 1_000_004)
+    assert ids(book.admit([trade(3), trade(5), trade(3)])) == [3, 5]
+    assert book.open_holes("A")[0].missing == [(2, 2), (4, 4)]
+
+
+@pytest.mark.parametrize("newest", [-5, 0, 1, 10**12])
+def test_nothing_new_at_the_venue_opens_no_gap(newest: int) -> None:
+    book = ledger()
+    book.admit([trade(1)])
+    book.missed("A", newest, 1_000_004)
+    book.missed("B", 7, 1_000_004)
+    assert book.take_changed() == []
+    assert ids(book.admit([trade(2)])) == [2]

@@ -37,7 +37,14 @@ class Venue(BinanceRest):
         ]
 
     async def agg_trades(
-        self, symbol: str, *, from_id: int | None = None, from_ms: int | None = None, to_ms: int | None = None
+        self,
+        symbol: str,
+        *,
+        from_id: int | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        limit: int = 1000,
+        share: float = 0.5,
     ) -> list[tuple[int, Trade]]:
         self.asked.append({"from_id": from_id, "from_ms": from_ms, "to_ms": to_ms})
         if self.failures:
