@@ -25,7 +25,8 @@ class SymbolChannel(Channel):
         symbol = self.symbol
         self.put("head", "fragments/_head.html", self._flashing(watch, head_of(watch, symbol, now_ms), tick), tick)
         self.put("metrics", "fragments/_metrics.html", metrics_of(watch, symbol), tick)
-        self.put("prints", "fragments/_prints.html", prints_of(watch, symbol), tick)
+        # Replaced, not morphed: a morph keeps the rows and moves them down, which the reader sees as a shifting layout.
+        self.put("prints", "fragments/_prints.html", prints_of(watch, symbol), tick, swap="outerHTML")
         self.put("whales", "fragments/_whales.html", whales_of(watch, symbol, 10), tick)
         self.put("gaps", "fragments/_gaps.html", gaps_of(watch, symbol), tick)
         self.put("tick", "fragments/_tick.html", tick_of(watch, symbol), tick)
