@@ -45,6 +45,7 @@ async def _stored(rig: Rig, folder: Path, **settings: Any) -> AsyncIterator[Dura
     try:
         yield store
     finally:
+        rig.freeze_samples()
         await writer.aclose()
         await store.close()
 

@@ -72,6 +72,7 @@ class Rig:
         self._settings = {"symbols": tape.symbols, "windows": ("5m",), "backfill": False, **settings}
         self._feed_arguments = feed or {}
         self._proxied = proxied
+        self._frozen = False
         self._before = before
         self._expect_stream = expect_stream
 
@@ -135,7 +136,13 @@ class Rig:
         if kind is None:
             assert not self.tap.errors, f"subscribers failed: {self.tap.errors[:3]}"
 
+    def freeze_samples(self) -> None:
+        """Later samples are none of this rig's business: the store has stopped listening."""
+        self._frozen = True
+
     def _on_samples(self, samples: Samples) -> None:
+        if self._frozen:
+            return
         self.samples[samples.time_ms] = samples
 
     def _on_closed(self, batch: ClosedCandles) -> None:
