@@ -29,6 +29,7 @@ PAYLOAD_BYTES = 500
 FRAMES = 10
 _BATCH = 100
 _ATTEMPTS = 3
+_PATIENCE_S = 10.0
 
 _SHARED = """
 import asyncio, json, os, sys, time
@@ -51,7 +52,7 @@ async def obey(publish, count):
         if line.startswith("fan"):
             before = cpu()
             publish(fragment())
-            await asyncio.sleep(float(line.split()[1]))
+        if line.startswith("cpu"):
             print(json.dumps({"cpu": cpu() - before}), flush=True)
 """
 
@@ -219,12 +220,12 @@ class Clients:
                 self._selector.register(sock, selectors.EVENT_READ)
             self._sockets += batch
 
-    def read_for(self, seconds: float) -> tuple[int, int]:
+    def read_for(self, seconds: float, until: int = -1) -> tuple[int, int]:
         """Read everything that comes within `seconds`: how many sockets had the fragment, and when the last one had it (ns)."""
         served: set[int] = set()
         last = 0
         end = time.monotonic() + seconds
-        while (rest := end - time.monotonic()) > 0:
+        while (rest := end - time.monotonic()) > 0 and len(served) != until:
             for key, _ in self._selector.select(rest):
                 with contextlib.suppress(BlockingIOError):
                     if b"data-at" in key.fileobj.recv(65_536):  # type: ignore[union-attr]
@@ -261,15 +262,14 @@ def measure(python: str | Path, source: str, count: int) -> Round:
 
 
 def _fan(server: Server, clients: Clients, small: Clients, count: int) -> Iterator[tuple[float, float]]:
-    settle_s = max(0.5, count * 120e-6)
     for _ in range(FRAMES):
         sent = time.monotonic_ns()
-        server.order(f"fan {settle_s}")
-        served, last = clients.read_for(settle_s)
-        small.read_for(0.05)
-        used = server.read()["cpu"]
-        if served < (count - 200) * 0.999:
-            raise PeerMissing(f"only {served} of {count} clients had the fragment in {settle_s:.1f} s")
+        server.order("fan")
+        served, last = clients.read_for(_PATIENCE_S, until=count - 200)
+        small.read_for(0.1, until=200)
+        used = server.ask("cpu")["cpu"]
+        if served < count - 200:
+            raise PeerMissing(f"only {served} of {count} clients had the fragment in {_PATIENCE_S:.0f} s")
         yield 1e6 * used / count, (last - sent) / 1e6
 
 
