@@ -51,6 +51,15 @@ async def test_page_has_no_sideways_scroll(demo: Program, look: Open, path: str,
     assert widest[0] <= widest[1]
 
 
+@pytest.mark.parametrize("width", [660, 800, 1010, 1180, 1250, 1366, 1440])
+async def test_table_stays_in_its_column(demo: Program, look: Open, width: int) -> None:
+    page = await look(demo, "/", width=width)
+    tag = "<em class='tag soft'>no trade for 45 s</em><em class='tag warn'>gap 12 s</em>"
+    await page.evaluate("tag => document.querySelector('.sym').insertAdjacentHTML('beforeend', tag)", tag)
+    right = "name => document.querySelector(name).getBoundingClientRect().right"
+    assert await page.evaluate(right, ".market") <= await page.evaluate(right, "#market") + 1
+
+
 async def test_long_list_fits_a_phone(demo: Program, look: Open) -> None:
     page = await look(demo, "/", width=320)
     await page.evaluate("document.querySelector('.market').classList.remove('cards')")

@@ -239,7 +239,7 @@ def _tags(facts: Facts) -> tuple[Tag, ...]:
     if facts.gap_ms:
         text = fmt.duration(facts.gap_ms)
         tags.append(Tag(f"gap {text}", "warn", f"Trades of {text} in the last hour did not arrive."))
-    if facts.window_state & WindowState.WARMUP and not facts.stale:
+    if facts.window_state & WindowState.WARMUP and not tags:
         tags.append(Tag("warm-up", "soft", "The window is not full yet."))
     return tuple(tags)
 
