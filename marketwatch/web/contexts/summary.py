@@ -199,8 +199,8 @@ def address(query: Query, **changes: str | int) -> str:
 
 _HEADS = (
     ("Symbol", "symbol", ""), ("Price", "price", ""), ("1 h", "1h", ""), ("24 h", "24h", ""),
-    ("Volatility {window}", "volatility", "wide"), ("Drawdown 1 h", "drawdown", "wide drawdown"), ("Volume 24 h", "volume", "mid"),
-    ("Spread", "spread", "wide spread"),
+    ("Volatility {window}", "volatility", "wide"), ("Drawdown 1 h", "drawdown", "wide drawdown"),
+    ("Volume 24 h", "volume", "mid"), ("Spread", "spread", "wide spread"),
 )  # fmt: skip
 
 
