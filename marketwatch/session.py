@@ -10,7 +10,7 @@ from .clock import Clock
 from .config import Settings
 from .ingest import IngestWindow
 from .model.market import Instrument
-from .model.system import FeedState, FeedStatus, Level, Notice, WriterStatus
+from .model.system import FeedState, FeedStatus, Level, Notice
 from .ports import Feed, MarketStore
 from .store.writer import StoreWriter
 from .tasks import Tasks
@@ -70,23 +70,8 @@ class Session:
 
     async def _report(self) -> None:
         """Put the writer's state on the bus, where pages, probes and rules find it."""
-        writer = self.writer
         while True:
-            self.watch.bus.publish(
-                WriterStatus(
-                    depth=writer.depth,
-                    spool_bytes=writer.spool_bytes,
-                    rows_written=writer.rows_written,
-                    dropped=writer.dropped,
-                    spilled=writer.spilled,
-                    rejected=writer.rejected,
-                    ignored=writer.ignored,
-                    last_write_ms=writer.last_write_ms,
-                    last_write_s=writer.last_write_s,
-                    last_error=writer.last_error,
-                    away_since_ms=writer.away_since_ms,
-                )
-            )
+            self.watch.bus.publish(self.writer.status())
             await self._clock.sleep(1.0)
 
     async def _feed(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from .bus import Bus, ErrorHook
 from .config import Settings
@@ -94,31 +93,6 @@ class Watch:
         on(VenueCandles, self.engine.on_venue_candles, name="engine")
 
 
-class WriterFacts(Protocol):
-    """What the writer of a watch's facts tells of itself: facts that wait, were given up, kept on disk, written."""
-
-    @property
-    def depth(self) -> int: ...
-
-    @property
-    def dropped(self) -> int: ...
-
-    @property
-    def spilled(self) -> int: ...
-
-    @property
-    def rows_written(self) -> int: ...
-
-    @property
-    def last_error(self) -> str | None: ...
-
-    @property
-    def last_write_ms(self) -> int | None: ...
-
-    @property
-    def last_write_s(self) -> float | None: ...
-
-
 def _reference(wanted: str, instruments: Sequence[Instrument]) -> str:
     """The symbol to compare with: as the settings say, else the same base at this venue (`BTC-USD` for `BTCUSDT`)."""
     names = [item.symbol for item in instruments]
@@ -136,9 +110,7 @@ class WatchSlot:
     current: Watch | None = None
     generation: int = 0
     waiting: str = "Connecting to the market."
-    writer: WriterFacts | None = None
 
-    def put(self, watch: Watch, writer: WriterFacts | None = None) -> None:
+    def put(self, watch: Watch) -> None:
         self.current = watch
-        self.writer = writer
         self.generation += 1

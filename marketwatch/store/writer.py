@@ -30,7 +30,7 @@ from ..model.market import (
     Whales,
 )
 from ..model.metrics import MetricTable
-from ..model.system import FeedStatus, Level, Notice
+from ..model.system import FeedStatus, Level, Notice, WriterStatus
 from ..ports import MarketStore, WriteBatch
 from .ahead import Ahead, WhalesAhead
 from .backlog import halves
@@ -114,6 +114,22 @@ class StoreWriter:
     def spool_bytes(self) -> int:
         """Bytes that wait on disk."""
         return 0 if self._spool is None else self._spool.bytes
+
+    def status(self) -> WriterStatus:
+        """The writer's state now, as the bus carries it."""
+        return WriterStatus(
+            depth=self.depth,
+            spool_bytes=self.spool_bytes,
+            rows_written=self.rows_written,
+            dropped=self.dropped,
+            spilled=self.spilled,
+            rejected=self.rejected,
+            ignored=self.ignored,
+            last_write_ms=self.last_write_ms,
+            last_write_s=self.last_write_s,
+            last_error=self.last_error,
+            away_since_ms=self.away_since_ms,
+        )
 
     def subscribe(self, bus: Bus) -> Callable[[], None]:
         """Listen to what is stored; the answer ends it."""

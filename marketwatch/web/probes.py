@@ -15,7 +15,7 @@ from .. import __version__
 from ..clock import Clock
 from ..config import Settings
 from ..errors import StoreError
-from ..model.system import FeedState
+from ..model.system import FeedState, WriterStatus
 from ..ports import MarketStore
 from ..telemetry import Telemetry
 from ..watch import Watch, WatchSlot
@@ -163,16 +163,14 @@ class MarketCollector(Collector):
         yield _gauge("sse_slow_clients", "Streams whose buffer is full", {(): {(): self._hub.slow_clients}})
         yield _counter("sse_refused", "Streams refused because all places were taken", {(): {(): self._hub.refused}})
         yield _gauge("websocket_clients", "Open price sockets", {(): {(): self._sockets.clients}})
-        yield from self._of_writer()
         watch = self._slot.current
         yield _gauge("watch_generation", "How many markets were opened", {(): {(): self._slot.generation}})
         if watch is not None:
             yield from self._of_watch(watch)
+            if watch.state.writer is not None:
+                yield from self._of_writer(watch.state.writer)
 
-    def _of_writer(self) -> Iterable[Metric]:
-        writer = self._slot.writer
-        if writer is None:
-            return
+    def _of_writer(self, writer: WriterStatus) -> Iterable[Metric]:
         yield _gauge("store_queue_depth", "Facts that wait to be written", {(): {(): writer.depth}})
         yield _counter("store_dropped", "Facts given up", {(): {(): writer.dropped}})
         yield _counter("store_spilled", "Facts kept on disk while the database was away", {(): {(): writer.spilled}})
@@ -181,6 +179,8 @@ class MarketCollector(Collector):
         yield _gauge("store_last_write_seconds", "Duration of the newest commit", {(): took})
         failed = {(): float(writer.last_error is not None)}
         yield _gauge("store_failing", "1 while the newest write has failed", {(): failed})
+        yield _gauge("store_spool_bytes", "Kept on disk until the database is back", {(): {(): writer.spool_bytes}})
+        yield _counter("store_rejected", "Facts that the database will never take", {(): {(): writer.rejected}})
 
     def _of_watch(self, watch: Watch) -> Iterable[Metric]:
         state, sampler = watch.state, watch.sampler

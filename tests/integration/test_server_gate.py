@@ -216,7 +216,7 @@ async def test_readyz_names_a_task_that_died(made: World) -> None:
 
 async def test_metrics_show_the_writer_of_the_moment(made: World) -> None:
     writer = StoreWriter(store=made.store, clock=made.clock, settings=made.settings, publish=made.watch.bus.publish)
-    made.slot.put(made.watch, writer)
+    made.watch.bus.publish(writer.status())
     async with made.client() as client:
         text = await (await client.get("/metrics")).text()
     for name in ("store_queue_depth 0.0", "store_dropped_total 0.0", "store_rows_written_total 0.0", "store_failing 0.0"):
