@@ -19,12 +19,14 @@ from tests.kit.scaled_clock import ScaledClock
 _SYMBOLS = "BTCUSDT,ETHUSDT"
 
 
-def _venue(first_s: float, *, skip_s: float = 100.0) -> FakeBinance:
+def venue_of(first_s: float, *, skip_s: float = 100.0, speed: float = 1.0) -> FakeBinance:
+    """The fake venue with a slice of the recordings, in real time or faster."""
     tape = recorded_tape(skip_s=skip_s, first_s=first_s)
-    return FakeBinance(tape, clock=ScaledClock(start_ms=SystemClock().now_ms()), history_days=2)
+    return FakeBinance(tape, clock=ScaledClock(start_ms=SystemClock().now_ms(), speed=speed), history_days=2)
 
 
-def _env(venue: FakeBinance, **more: str) -> dict[str, str]:
+def env_for(venue: FakeBinance, **more: str) -> dict[str, str]:
+    """Settings that lead the program to the fake venue."""
     return {
         "BINANCE_WS_URL": venue.ws_url,
         "BINANCE_REST_URL": venue.rest_url,
@@ -54,9 +56,9 @@ def _rows(data: Path, query: str) -> list[tuple[Any, ...]]:
 
 async def test_program_auto_plays_demo_until_the_venue_answers_and_keeps_nothing_of_it(tmp_path: Path, recorded: Path) -> None:
     assert recorded.is_dir()
-    async with _venue(30.0) as venue:
+    async with venue_of(30.0) as venue:
         await venue.refuse()
-        env = _env(venue, MARKETWATCH_PROBE_S="0.5")
+        env = env_for(venue, MARKETWATCH_PROBE_S="0.5")
         async with program("run", "--feed", "auto", env=env, data_dir=tmp_path) as running:
             await running.until("/readyz")
             await _until_source(running, "demo")
@@ -73,7 +75,7 @@ async def test_program_auto_plays_demo_until_the_venue_answers_and_keeps_nothing
 
 async def test_program_recording_through_the_venue_page_and_api_show_the_last_price(tmp_path: Path, recorded: Path) -> None:
     assert recorded.is_dir()
-    async with _venue(12.0) as venue, program("run", "--feed", "binance", env=_env(venue), data_dir=tmp_path) as running:
+    async with venue_of(12.0) as venue, program("run", "--feed", "binance", env=env_for(venue), data_dir=tmp_path) as running:
         await venue.wait_subscribed("btcusdt@trade", "ethusdt@trade")
         venue.play()
         await venue.wait_played()
@@ -89,14 +91,14 @@ async def test_program_recording_through_the_venue_page_and_api_show_the_last_pr
 
 async def test_program_killed_in_the_middle_and_restarted_has_every_trade_id_once(tmp_path: Path, recorded: Path) -> None:
     assert recorded.is_dir()
-    async with _venue(14.0) as venue:
-        async with program("run", "--feed", "binance", env=_env(venue), data_dir=tmp_path) as running:
+    async with venue_of(14.0) as venue:
+        async with program("run", "--feed", "binance", env=env_for(venue), data_dir=tmp_path) as running:
             await venue.wait_subscribed("btcusdt@trade", "ethusdt@trade")
             venue.play()
             await asyncio.sleep(5.0)
             running.process.kill()
             await running.process.wait()
-        async with program("run", "--feed", "binance", env=_env(venue), data_dir=tmp_path) as running:
+        async with program("run", "--feed", "binance", env=env_for(venue), data_dir=tmp_path) as running:
             await venue.wait_played()
             await running.until("/readyz")
             await asyncio.sleep(3.0)
@@ -104,18 +106,20 @@ async def test_program_killed_in_the_middle_and_restarted_has_every_trade_id_onc
     assert (ended.code, "Traceback" in ended.stderr) == (0, False)
     for symbol in _SYMBOLS.split(","):
         sent = {trade.trade_id for trade in venue.market.tape.trades(symbol)}
-        stored = _covered(tmp_path, symbol)
-        lost = _lost(tmp_path, symbol)
+        stored = covered_ids(tmp_path, symbol)
+        lost = lost_ids(tmp_path, symbol)
         assert len(stored) == len(set(stored)), f"{symbol}: doubled ids"
         assert sent - set(stored) <= lost, f"{symbol}: {len(sent - set(stored))} ids are neither stored nor in a gap"
         assert len(lost) < len(sent) / 4
 
 
-def _covered(data: Path, symbol: str) -> list[int]:
+def covered_ids(data: Path, symbol: str) -> list[int]:
+    """Trade ids that the stored prints stand for, each as often as it is stored."""
     rows = _rows(data, f"SELECT trade_id, trades FROM trades WHERE symbol = '{symbol}'")
     return [number for last, count in rows for number in range(last - count + 1, last + 1)]
 
 
-def _lost(data: Path, symbol: str) -> set[int]:
+def lost_ids(data: Path, symbol: str) -> set[int]:
+    """Trade ids inside stored gaps that were not closed."""
     rows = _rows(data, f"SELECT from_id, to_id FROM gaps WHERE symbol = '{symbol}' AND state != 'closed'")
     return {number for first, last in rows if first is not None for number in range(first, last + 1)}

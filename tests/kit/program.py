@@ -60,13 +60,21 @@ class Program:
 
 @asynccontextmanager
 async def program(
-    *arguments: str, env: Mapping[str, str] | None = None, port: int = 0, data_dir: Path | None = None
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    port: int = 0,
+    data_dir: Path | None = None,
+    prefix: tuple[str, ...] = (),
 ) -> AsyncIterator[Program]:
-    """Run the program with its own data directory (or `data_dir`, which stays); killed at the end if it still runs."""
+    """Run the program with its own data directory (or `data_dir`, which stays); killed at the end if it still runs.
+
+    `prefix`: words before the command, which run it in another way.
+    """
     with tempfile.TemporaryDirectory(prefix="marketwatch-test-") as own:
         data = str(data_dir or own)
         keep = {name: value for name, value in os.environ.items() if not name.startswith("MARKETWATCH_")}
         process = await asyncio.create_subprocess_exec(
+            *prefix,
             sys.executable,
             "-m",
             "marketwatch",
