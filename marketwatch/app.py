@@ -36,7 +36,7 @@ log = get_logger(__name__)
 _PROBE_S = 5.0
 _RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 _SHUTDOWN_S = 5.0
-_WARM_S = 10.0
+_WARM_S = (10.0, 20.0, 60.0)
 
 
 class Application:
@@ -66,12 +66,13 @@ class Application:
             await self.tasks.stop("market")
 
     async def _settle(self) -> None:
-        """Once the imports are done, and again when the first market has warmed up."""
+        """Once the imports are done, and again while and when the first market has warmed up."""
         settle()
         while self.slot.current is None:
             await self.clock.sleep(1.0)
-        await self.clock.sleep(_WARM_S)
-        settle()
+        for seconds in _WARM_S:
+            await self.clock.sleep(seconds)
+            settle()
 
     @asynccontextmanager
     async def _server(self) -> AsyncIterator[None]:

@@ -37,7 +37,7 @@ _PRELUDE_MS = MINUTE
 _LONGEST_LAG_MS = 5 * MINUTE
 _STEPS_PER_TURN = 20
 _PAIRS_PER_BATCH = 1
-_BREATH_S = 0.02
+_BREATH_S = 0.06
 """Between two batches of the past: time for whoever else runs in this loop, a first page for instance."""
 _CATCHING_UP_MS = 5_000
 _INTERVALS = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR, "4h": 4 * HOUR, "1d": 24 * HOUR}
