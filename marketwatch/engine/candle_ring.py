@@ -28,6 +28,21 @@ def cells_of(candle: Candle) -> tuple[float, ...]:
     )  # fmt: skip
 
 
+def combined(parts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Consecutive candles put together: (n, 8, k) to (8, k). Without a trade the last known close stands in all four prices."""
+    traded = (parts[:, TRADES] > 0) | (parts[:, VOLUME] > 0)
+    prices = np.where((traded | ~traded.any(axis=0))[:, np.newaxis], parts[:, :VOLUME], np.nan)
+    there = ~np.isnan(prices[:, CLOSE])
+    each = np.arange(parts.shape[2])
+    first, newest = there.argmax(axis=0), len(parts) - 1 - there[::-1].argmax(axis=0)
+    out = np.empty(parts.shape[1:])
+    out[OPEN], out[CLOSE] = prices[first, OPEN, each], prices[newest, CLOSE, each]
+    out[HIGH], out[LOW] = np.fmax.reduce(prices[:, HIGH]), np.fmin.reduce(prices[:, LOW])
+    out[VOLUME:] = parts[:, VOLUME:].sum(axis=0)
+    out[:VOLUME, ~traded.any(axis=0)] = out[CLOSE, ~traded.any(axis=0)]
+    return out
+
+
 class CandleRing:
     """The newest `rows` candles of one interval for all symbols: float64 (rows, 8, symbols). NaN close: no such candle."""
 
@@ -73,6 +88,21 @@ class CandleRing:
         if self._times[row] != time_ms or np.isnan(self._cells[row, CLOSE, symbol]):
             return None
         return self._candle(row, symbol)
+
+    def holds(self, time_ms: int) -> bool:
+        """Whether a candle of that open time was written for any symbol."""
+        return bool(self._times[(time_ms // self.interval_ms) % self.rows] == time_ms)
+
+    def span(self, first_ms: int, end_ms: int, symbols: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """The candles of a span, (n, 8, k), and where one has a gap or is not held, (n, k). Not held: NaN prices, zero sums."""
+        times = np.arange(first_ms, end_ms, self.interval_ms)
+        rows = (times // self.interval_ms) % self.rows
+        cells = np.moveaxis(self._cells[rows[:, np.newaxis], :, symbols], 2, 1).copy()
+        missing = (self._times[rows] != times)[:, np.newaxis] | np.isnan(cells[:, CLOSE])
+        gap = self._gap[rows[:, np.newaxis], symbols] | missing
+        cells[:, :VOLUME] = np.where(missing[:, np.newaxis], np.nan, cells[:, :VOLUME])
+        cells[:, VOLUME:] = np.where(missing[:, np.newaxis], 0.0, cells[:, VOLUME:])
+        return cells, gap
 
     def recent(self, symbol: int, limit: int) -> list[Candle]:
         """At most `limit` candles, oldest first."""

@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.market import Candle, Samples
-from .candle_ring import CLOSE, HIGH, LOW, OPEN, TRADES, VOLUME, CandleRing, candle_of
+from .candle_ring import CLOSE, HIGH, LOW, OPEN, TRADES, VOLUME, CandleRing, candle_of, combined
 
 _NEVER = np.iinfo(np.int64).max
 _AMENDABLE_MS = 125_000
+_MENDABLE = 4
+"""Closed candles that are kept for history that comes late."""
 
 
 @dataclass(slots=True)
 class Bucket:
     """Candles of one open time. `first_ms`/`last_ms`: the first and last sample step with trades. `unseen`: part of the span
-    was before the start or left out. `sealed`: the venue's candle stands in the ring instead of ours."""
+    was before the start or left out. `sealed`: the venue's candle stands in the ring instead of ours. `mended`: put together
+    from finer candles, which live samples then carry on."""
 
     time_ms: int
     cells: NDArray[np.float64]
@@ -26,7 +29,8 @@ class Bucket:
     last_ms: NDArray[np.int64]
     gap_steps: NDArray[np.int64]
     sealed: NDArray[np.bool_]
-    unseen: bool = False
+    unseen: NDArray[np.bool_]
+    mended: NDArray[np.bool_]
     closed: bool = False
     dirty: set[int] = field(default_factory=set)
 
@@ -35,11 +39,25 @@ class Bucket:
         cells = np.zeros((8, symbols))
         cells[:VOLUME] = np.nan
         first, last = np.full(symbols, _NEVER), np.full(symbols, -1, np.int64)
-        return cls(time_ms, cells, first, last, np.zeros(symbols, np.int64), np.zeros(symbols, np.bool_))
+        sealed, unseen, mended = np.zeros((3, symbols), np.bool_)
+        return cls(time_ms, cells, first, last, np.zeros(symbols, np.int64), sealed, unseen, mended)
 
     @property
     def gap(self) -> NDArray[np.bool_]:
         return (self.gap_steps > 0) | self.unseen
+
+    @property
+    def empty_ones(self) -> NDArray[np.bool_]:
+        """Where nothing traded. Some venues' candles have a volume and no number of trades."""
+        empty: NDArray[np.bool_] = (self.cells[TRADES] == 0) & (self.cells[VOLUME] == 0)
+        return empty
+
+    def take_whole(self, where: NDArray[np.intp], cells: NDArray[np.float64], gap: NDArray[np.bool_]) -> None:
+        """Replace what was seen of some symbols by `cells` (8, k), all that is known until now."""
+        self.cells[:, where] = cells
+        self.unseen[where], self.gap_steps[where], self.mended[where] = gap, 0, True
+        self.first_ms[where] = np.where(self.empty_ones[where], _NEVER, -1)
+        self.last_ms[where] = -1
 
     def fold(self, where: NDArray[np.intp], time_ms: int, prices: NDArray[np.float64], sums: NDArray[np.float64]) -> None:
         """Take in the step at `time_ms` for symbols that traded in it: `prices` (4, k) and what to add (4, k)."""
@@ -64,8 +82,14 @@ class Track:
         self._symbols = symbols
         self._all = np.arange(len(symbols))
         self.current: Bucket | None = None
+        self.closed_ms = -1
+        """End of the newest closed candle."""
+        self.begun_late = False
+        """The open candle was entered after its start, and nobody has looked yet whether its beginning is known."""
+        self.outdated: set[int] = set()
+        """Symbols with mended candles in which a revision was not taken in: they have to be mended anew."""
         self._revised = False
-        self._amendable: deque[Bucket] = deque(maxlen=_AMENDABLE_MS // ring.interval_ms + 1)
+        self._amendable: deque[Bucket] = deque(maxlen=max(_MENDABLE, _AMENDABLE_MS // ring.interval_ms + 1))
 
     def start_of(self, time_ms: int) -> int:
         return time_ms - time_ms % self.interval_ms
@@ -75,27 +99,39 @@ class Track:
         start = self.start_of(time_ms)
         ended = None
         if self.current is not None and self.current.time_ms != start:
-            self.current.unseen = True
+            self.current.unseen[:] = True
             ended = self.close(last)
             self._carry_over(ended.time_ms, start, last)
         if self.current is None:
             self.current = Bucket.empty(start, len(self._symbols))
-            self.current.unseen = time_ms != start
+            self.begun_late = time_ms != start
+            self.current.unseen[:] = self.begun_late
         elif skipped:
-            self.current.unseen = True
+            self.current.unseen[:] = True
         return ended
 
     def close(self, last: NDArray[np.float64]) -> Bucket:
         """Close the open candles: those without a trade carry the last price."""
         bucket = self.current
         assert bucket is not None
-        empty = bucket.cells[TRADES] == 0
+        empty = bucket.empty_ones
         bucket.cells[:VOLUME, empty] = last[empty]
         bucket.closed = True
+        self.closed_ms = bucket.time_ms + self.interval_ms
+        if self.ring.holds(bucket.time_ms):
+            self._prefer_held(bucket)
         self.ring.put(bucket.time_ms, self._all, bucket.cells, bucket.gap)
         self._amendable.append(bucket)
         self.current = None
         return bucket
+
+    def _prefer_held(self, bucket: Bucket) -> None:
+        """The venue's candle came before ours was over: where ours has a gap, theirs stays."""
+        cells, gap = self.ring.span(bucket.time_ms, bucket.time_ms + self.interval_ms, self._all)
+        where = np.flatnonzero(bucket.gap & ~gap[0])
+        bucket.take_whole(where, cells[0][:, where], gap[0, where])
+        bucket.sealed[where] = True
+        self.outdated.update(where.tolist())
 
     def _carry_over(self, closed_ms: int, start_ms: int, last: NDArray[np.float64]) -> None:
         """Fill intervals that event time leapt over, as far as the ring reaches: the previous close, marked as a gap."""
@@ -117,6 +153,8 @@ class Track:
         if bucket is None:
             return
         self._revised = True
+        self.outdated.update(where[bucket.mended[where]].tolist())
+        where = where[~bucket.mended[where]]
         bucket.gap_steps[where] += new.gap[where].astype(np.int64) - old.gap[where]
         traded = where[new.trades[where] > 0]
         if bucket.closed:
@@ -153,17 +191,50 @@ class Track:
                 bucket.cells[:VOLUME, symbol] = close
                 bucket.dirty.add(symbol)
 
+    # Candles seen in part
+
+    def parts(self, first_ms: int, end_ms: int, where: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """The candles of a span until now, the open one included: (n, 8, k), and where something is missing, (n, k)."""
+        bucket = self.current
+        if bucket is None or not first_ms <= bucket.time_ms < end_ms:
+            return self.ring.span(first_ms, end_ms if bucket else min(end_ms, self.closed_ms), where)
+        cells, gap = self.ring.span(first_ms, bucket.time_ms, where)
+        return np.concatenate([cells, bucket.cells[:, where][np.newaxis]]), np.vstack([gap, bucket.gap[where]])
+
+    def mend(self, finer: Track, symbols: NDArray[np.intp]) -> list[Candle]:
+        """Put candles that were seen in part together from finer ones; answers the closed ones that changed.
+
+        The open candle takes whatever is known; a closed one only the whole of it.
+        """
+        changed: list[Candle] = []
+        for bucket in [*self._amendable, *([] if self.current is None else [self.current])]:
+            where = symbols[((bucket.gap | bucket.mended) & ~bucket.sealed)[symbols]]
+            if not len(where):
+                continue
+            parts, missing = finer.parts(bucket.time_ms, bucket.time_ms + self.interval_ms, where)
+            if not len(parts):
+                continue
+            cells, gap = combined(parts), np.any(missing, axis=0, keepdims=True)[0]
+            if bucket.closed:
+                news = ~gap & (bucket.gap[where] | (cells != bucket.cells[:, where]).any(axis=0))
+                where, cells, gap = where[news], cells[:, news], gap[news]
+            bucket.take_whole(where, cells, gap)
+            if bucket.closed:
+                self.ring.put(bucket.time_ms, where, cells, gap)
+                changed += self.candles(bucket, where)
+        return changed
+
     def open_candle(self, symbol: int, last: float) -> Candle | None:
         """The candle that is still changing, None before the symbol has a price."""
         bucket = self.current
         if bucket is None:
             return None
         cells = bucket.cells[:, symbol].tolist()
-        if not cells[TRADES]:
+        if not cells[TRADES] and not cells[VOLUME]:
             cells[:VOLUME] = [last] * 4
         if np.isnan(cells[CLOSE]):
             return None
-        gap = bool(bucket.gap_steps[symbol]) or bucket.unseen
+        gap = bool(bucket.gap_steps[symbol] > 0 or bucket.unseen[symbol])
         return candle_of(self._symbols[symbol], self.ring.interval, bucket.time_ms, cells, closed=False, gap=gap)
 
     def candles(self, bucket: Bucket, where: NDArray[np.intp]) -> list[Candle]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..bus import Publish
 from ..model.market import Candle, ClosedCandles, Samples, VenueCandles
@@ -24,6 +25,7 @@ _FACTS_MS = 125_000
 _SETTLED_MS = 2000
 _MOST_WAITING = 5000
 _FILLED_FROM = {"1m": ("5m", "15m"), "1h": ("4h", "1d")}
+_MENDED_FROM = {"5m": "1m", "15m": "1m", "1h": "1m", "4h": "1h", "1d": "1h"}
 
 
 def aggregate(candles: Sequence[Candle], interval: str) -> list[Candle]:
@@ -61,6 +63,10 @@ class CandleBook:
     late trades or the venue amended them. An interval without trades carries the previous close. Intervals that event time
     leapt over are filled the same way in memory, marked as a gap, and not published. Memory is bounded: 1,500 candles of 1m,
     750 of 1h, 300 of the others, fewer in proportion when there are more than about 130 symbols.
+
+    A candle that we saw in part (after a start in its middle, or over a gap) is put together from finer ones, the venue's and
+    ours, as soon as those arrive: 5m, 15m and 1h from minutes, 4h and 1d from hours. It stays marked as a gap until every part
+    is known.
 
     `checked` and `mismatches` count, per symbol, closed 1m candles of the venue that were compared with ours, 2 s after their
     end, prices to 1e-9 and volumes to 1e-6. Candles of which we missed a part are replaced by the venue's, not compared.
@@ -129,6 +135,8 @@ class CandleBook:
         self._remember(samples)
         if closed:
             self._publish(ClosedCandles(closed))
+        if any(track.begun_late for track in self._tracks.values()):
+            self._publish_amended(self._mend(np.arange(len(self.symbols))))
         self._compare()
 
     def _facts_of(self, track: Track, bucket: Bucket) -> list[Candle]:
@@ -159,8 +167,24 @@ class CandleBook:
         for name, track in self._tracks.items():
             for bucket, where in track.settle():
                 amended += [] if name == "1s" else track.candles(bucket, where)
-        if amended:
-            self._publish(ClosedCandles(amended, revision=True))
+        outdated = sorted(set[int]().union(*(track.outdated for track in self._tracks.values())))
+        if outdated:
+            amended += self._mend(np.array(outdated, np.intp))
+        self._publish_amended(amended)
+
+    def _mend(self, symbols: NDArray[np.intp]) -> list[Candle]:
+        """From fine to coarse, so that mended hours make mended days. Answers the closed candles that changed."""
+        changed: list[Candle] = []
+        for coarse, fine in _MENDED_FROM.items():
+            changed += self._tracks[coarse].mend(self._tracks[fine], symbols)
+        for track in self._tracks.values():
+            track.begun_late = False
+            track.outdated.difference_update(symbols.tolist())
+        return changed
+
+    def _publish_amended(self, candles: list[Candle]) -> None:
+        if candles:
+            self._publish(ClosedCandles(candles, revision=True))
 
     # The venue's
 
@@ -181,14 +205,20 @@ class CandleBook:
     def _fill(self, candles: Sequence[Candle]) -> None:
         known = [one for one in candles if one.closed and one.interval in INTERVALS and one.symbol in self._index]
         known.sort(key=lambda candle: (candle.symbol, candle.interval, candle.time_ms))
+        amended: list[Candle] = []
+        symbols = set[int]()
         for (symbol, interval), group in groupby(known, key=lambda candle: (candle.symbol, candle.interval)):
             number, found = self._index[symbol], list(group)
-            self._put(number, interval, found)
+            amended += self._put(number, interval, found)
             for coarse in _FILLED_FROM.get(interval, ()):
-                self._put(number, coarse, [candle for candle in aggregate(found, coarse) if candle.closed])
+                amended += self._put(number, coarse, [candle for candle in aggregate(found, coarse) if candle.closed])
+            if self._last_ms[number] < 0 and (interval == "1m" or np.isnan(self._last[number])):
+                self._last[number] = found[-1].close  # what a symbol that has not traded yet carries
+            symbols.add(number)
+        self._publish_amended(amended + self._mend(np.array(sorted(symbols), np.intp)))
 
-    def _put(self, symbol: int, interval: str, candles: list[Candle]) -> None:
-        """Write candles where we have none, or have seen a part only."""
+    def _put(self, symbol: int, interval: str, candles: list[Candle]) -> list[Candle]:
+        """Write candles where we have none, or have seen a part only; answers those that took the place of ours."""
         ring = self._tracks[interval].ring
         ours = [ring.get(candle.time_ms, symbol) for candle in candles]
         wanted = [candle for candle, own in zip(candles, ours, strict=True) if own is None or (own.gap and not candle.gap)]
@@ -197,9 +227,11 @@ class CandleBook:
             bucket = self._tracks[interval].bucket_at(candle.time_ms)
             if bucket is not None and bucket.closed:
                 bucket.sealed[symbol] = True
+        return [candle for candle, own in zip(candles, ours, strict=True) if own is not None and own.gap and not candle.gap]
 
     def _compare(self) -> None:
         amended: list[Candle] = []
+        mended = set[int]()
         for key in [key for key in self._waiting if key[1] + 60_000 + _SETTLED_MS <= self._end_ms]:
             theirs = self._waiting.pop(key)
             number = self._index[theirs.symbol]
@@ -207,12 +239,13 @@ class CandleBook:
             if ours is None or ours.gap:
                 self._put(number, "1m", [theirs])
                 amended.append(theirs)
+                mended.add(number)
             else:
                 self.checked[theirs.symbol] = self.checked.get(theirs.symbol, 0) + 1
                 if not same(ours, theirs):
                     self.mismatches[theirs.symbol] = self.mismatches.get(theirs.symbol, 0) + 1
-        if amended:
-            self._publish(ClosedCandles(amended, revision=True))
+        if mended:
+            self._publish_amended(amended + self._mend(np.array(sorted(mended), np.intp)))
 
 
 def same(ours: Candle, theirs: Candle) -> bool:
