@@ -172,7 +172,7 @@ async def test_gate_damaged_store_is_500_without_its_words(made: World) -> None:
     app = made.build()
 
     async def damaged(_request: web.Request) -> web.Response:
-        raise StoreDamaged("page 7 of /home/me/market.db is torn")
+        raise StoreDamaged("page 7 of /srv/mine/market.db is torn")
 
     async def late(_request: web.Request) -> web.Response:
         raise TimeoutError
@@ -182,7 +182,7 @@ async def test_gate_damaged_store_is_500_without_its_words(made: World) -> None:
     async with TestClient(TestServer(app)) as client:
         answer = await client.get("/api/damaged")
         assert answer.status == 500
-        assert "/home/me" not in await answer.text()
+        assert "/srv/mine" not in await answer.text()
         assert (await client.get("/api/late")).status == 503
 
 
