@@ -2,7 +2,8 @@
 
 A `Samples` step holds every symbol; most of them have nothing to say. A row is stored when the symbol traded in the step, when
 its bid or ask differs from the last stored row, when its gap flag changed, or when the fact is a revision. What lies between
-two rows is the first of them, held. The selection is one vector expression per step.
+two rows is the first of them, held. The selection is one vector expression per step. A revision that leaves a gap, or enters
+one, stores the symbol's next step as well where that says otherwise: it may have been left out for being like the step before.
 
 Columns that follow from others are stored as NULL (NaN here): open, high and low where they equal the price, notional where
 it equals price times volume, taker_buy_volume where it equals volume. `decode` puts them back.
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.steps import steps_held
 from ..model.market import DOLLARS, Candle, Gap, GapReason, GapState, Instrument, Samples, Trade, Whale
 from ..model.metrics import WINDOW_METRICS, MetricTable
 from ..ports import SampleColumns, StoredTrade, TradeAggregate
@@ -39,18 +41,44 @@ def clean(text: str) -> str:
 
 
 class Quoted(NamedTuple):
-    """What the last stored row of every symbol said; columns over `symbols`."""
+    """What the last stored row of every symbol said; columns over `symbols`. `recent`: the steps that may still be amended, by
+    time, each as last told (they share memory with the sampler's)."""
 
     symbols: tuple[str, ...]
     bid: NDArray[np.float64]
     ask: NDArray[np.float64]
     gap: NDArray[np.bool_]
     known: NDArray[np.bool_]
+    recent: dict[int, Samples]
 
     @classmethod
     def nothing(cls, symbols: tuple[str, ...]) -> Quoted:
         size = len(symbols)
-        return cls(symbols, np.full(size, np.nan), np.full(size, np.nan), np.zeros(size, np.bool_), np.zeros(size, np.bool_))
+        unknown, no = np.full(size, np.nan), np.zeros(size, np.bool_)
+        return cls(symbols, unknown, unknown, no, no, {})
+
+    def remember(self, step: Samples) -> None:
+        """Keep a first fact, as many as the sampler can amend."""
+        self.recent[step.time_ms] = step
+        while len(self.recent) > steps_held(step.sample_ms, len(self.symbols)):
+            del self.recent[next(iter(self.recent))]
+
+    def amended(self, step: Samples, revised: NDArray[np.intp]) -> Quoted:
+        """After a revision: that of the newest step is what the next one is compared with."""
+        if step.time_ms in self.recent:
+            self.recent[step.time_ms] = step
+        if step.time_ms != next(reversed(self.recent), None) or (self.gap[revised] == step.gap[revised]).all():
+            return self
+        gap = self.gap.copy()
+        gap[revised] = step.gap[revised]
+        return self._replace(gap=gap)
+
+    def after(self, step: Samples, revised: NDArray[np.intp]) -> tuple[Samples, NDArray[np.intp]] | None:
+        """The step that follows `step`, and the revised symbols for which only one of the two is a gap."""
+        following = self.recent.get(step.time_ms + step.sample_ms)
+        if following is None:
+            return None
+        return following, revised[step.gap[revised] != following.gap[revised]]
 
 
 def _differs(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -63,11 +91,12 @@ def select(step: Samples, last: Quoted | None) -> tuple[NDArray[np.intp], Quoted
     if last is None or (last.symbols is not step.symbols and last.symbols != step.symbols):
         last = Quoted.nothing(step.symbols)
     if step.revised is not None:
-        return step.revised, last
+        return step.revised, last.amended(step, step.revised)
+    last.remember(step)
     fresh = ~last.known & ~np.isnan(step.price)
     chosen = (step.trades > 0) | _differs(step.bid, last.bid) | _differs(step.ask, last.ask) | (step.gap != last.gap) | fresh
     which = np.flatnonzero(chosen)
-    return which, Quoted(step.symbols, step.bid, step.ask, step.gap, last.known | chosen)
+    return which, Quoted(step.symbols, step.bid, step.ask, step.gap, last.known | chosen, last.recent)
 
 
 class SampleRows(NamedTuple):
@@ -111,6 +140,9 @@ def sample_rows(steps: Sequence[Samples], last: Quoted | None) -> tuple[list[Sam
         which, last = select(step, last)
         if which.size:
             run.append((step, which))
+        following = last.after(step, which) if step.revised is not None else None
+        if following is not None and following[1].size:
+            run.append(following)
     if run:
         blocks.append(_block(run))
     return blocks, last
