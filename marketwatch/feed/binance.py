@@ -303,8 +303,9 @@ class BinanceFeed:
                 line.link.abort()
         for symbol, silent_s in self.watchdog.check(now):
             self._hand_on(Staleness(self._venue, symbol, True, self._clock.now_ms() - int(silent_s * 1000)))
-            self.ledger.mark([symbol], GapReason.SILENCE)
-            self._subscribe_anew(symbol)
+            if all(line.up for line in self._lines if symbol in line.symbols):
+                self.ledger.mark([symbol], GapReason.SILENCE)
+                self._subscribe_anew(symbol)
 
     def _subscribe_anew(self, symbol: str) -> None:
         for line in self._lines:

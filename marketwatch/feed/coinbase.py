@@ -257,7 +257,8 @@ class CoinbaseFeed:
         self._reason = self._line.drop_if_silent() or self._reason
         for symbol, silent_s in self.watchdog.check(now):
             self.publish(Staleness(self.venue, symbol, True, self._clock.now_ms() - int(silent_s * 1000)))
-            self.ledger.mark([symbol], GapReason.SILENCE)
+            if self._line.up:
+                self.ledger.mark([symbol], GapReason.SILENCE)
 
     async def _warm_up(self) -> None:
         """Hours of all products first, then minutes: the short windows fill by themselves meanwhile."""
