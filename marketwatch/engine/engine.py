@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ..bus import Publish
 from ..model.market import Candle, Samples, Staleness, VenueCandles
-from ..model.metrics import WINDOW_METRICS, MetricTable, Window
+from ..model.metrics import MetricTable, Window
 from .candles import INTERVALS, aggregate
+from .figures import Figures
 from .grids import MINUTE_MS, windows_of
 from .minutes import Minutes
 from .tier import Tier
@@ -110,12 +111,13 @@ class Engine:
                 tier.revise(old, samples, where)
 
     def _tick(self, samples: Samples) -> MetricTable:
-        values, state, filled = {}, {}, {}
+        values: dict[str, Figures] = {}
+        state, filled = {}, {}
         for tier in self._tiers:
             head = tier.take(samples)
             for window in tier.windows:
                 name = window.window.name
-                values[name] = dict(zip(WINDOW_METRICS, window.values(head), strict=True))
+                values[name] = window.values(head)
                 state[name], filled[name] = window.state(head, self._stale)
             tier.finish()
         middle = (samples.bid + samples.ask) / 2.0

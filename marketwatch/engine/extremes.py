@@ -56,7 +56,8 @@ class Extremes:
         self._oldest = np.full((self._block, 5, width), np.nan)
         self._coming = np.full((self._block, 5, width), np.nan)
         self._ready = self._block
-        self._recent = self._tail = self._middle = self._unknown
+        self._recent = self._tail = self._middle = self._tail_and_head = self._unknown
+        self._head: F8 | None = None
         self.restart()
 
     def restart(self) -> None:
@@ -73,12 +74,16 @@ class Extremes:
         middle = self._middle
         if block != self._end // self._block:
             middle = combine(self._oldest[self._start - block * self._block], middle)
-        return combine(middle, combine(self._tail, head))
+        self._head, self._tail_and_head = head, combine(self._tail, head)
+        return combine(middle, self._tail_and_head)
 
     def push(self, summary: F8 | None = None) -> None:
         """The ring has one bucket more; `summary` is its summary where that is at hand."""
         number, self._end = self._end, self._end + 1
-        self._tail = combine(self._tail, self._summary(number, ALL) if summary is None else summary)
+        if summary is not None and summary is self._head:
+            self._tail = self._tail_and_head
+        else:
+            self._tail = combine(self._tail, self._summary(number, ALL) if summary is None else summary)
         if self._end % self._block == 0:
             self._finish_block(number // self._block)
         if self._end - self._start > self._length:
@@ -147,6 +152,7 @@ class Extremes:
 
     def rebuild(self, columns: Columns) -> None:
         """Compute anew from the ring, for some symbols."""
+        self._head = None
         size, oldest, newest = self._block, self._start // self._block, self._end // self._block
         recent = self._recent.copy()
         recent[:, columns] = np.nan

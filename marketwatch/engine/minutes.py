@@ -36,7 +36,7 @@ class Minutes:
         self._newest = max(self._newest, number)
         row = self._row(number)
         if row is not None:
-            np.copyto(self._closes[row], samples.price, where=~np.isnan(samples.price))
+            np.copyto(self._closes[row], samples.price, where=samples.price == samples.price)
 
     def revise(self, samples: Samples, where: NDArray[np.intp]) -> None:
         """An amended step counts when it is the last of its minute."""

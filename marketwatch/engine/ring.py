@@ -45,14 +45,17 @@ class BucketRing:
         self.first = self.end = number
         self.begun = True
 
-    def append(self, cells: F8, gap: NDArray[np.int32]) -> int:
-        """Add the next bucket and answer its number. The oldest goes when the ring is full."""
+    def append(self, cells: F8, gap: NDArray[np.int32], *, clean: bool | None = None) -> int:
+        """Add the next bucket and answer its number. The oldest goes when the ring is full. `clean` where it is known."""
         number, row = self.end, self.end % self.rows
         self.cells[row] = cells
         self.gap[row] = gap
         self.end += 1
         self.first = max(self.first, self.end - self.rows)
-        self.judge(number)
+        if clean is None:
+            self.judge(number)
+        else:
+            self.clean[row] = clean
         return number
 
     def extend_back(self, number: int) -> None:
@@ -99,6 +102,10 @@ class BucketRing:
     def unclean(self, first: int, end: int) -> int:
         """How many buckets of the span are not clean."""
         return sum(int(np.count_nonzero(~self.clean[part])) for part in self._slices(first, end))
+
+    def views(self, first: int, end: int, field: int) -> list[F8]:
+        """One field of a span for all symbols, in one or two parts, without a copy."""
+        return [self.cells[part, field] for part in self._slices(first, end)]
 
     def block(self, first: int, end: int, columns: Columns) -> F8:
         """A copy of a span: (end - first, fields, columns)."""

@@ -44,6 +44,7 @@ class Sums:
         self._excluded_rows = 0
         self._peak = np.zeros((5, width))
         self._scratch = np.zeros((2, 12, width))
+        self._head: F8 | None = None
         self._fresh = np.zeros((12, width))
         self._fresh_anchor = self.anchor
         self._turn = 0
@@ -69,25 +70,30 @@ class Sums:
 
     # One step
 
-    def head(self, cells: F8, *, clean: bool) -> tuple[F8, F8]:
-        """All sums with one more bucket (12, symbols), and its deviation from the anchor. Good until the next call."""
-        added = self.terms(cells, self._scratch[0], clean=clean)
-        total = np.add(self.sums, added, out=self._scratch[1])
+    def head(self, cells: F8, *, clean: bool) -> F8:
+        """All sums with one more bucket (12, symbols): the caller's to keep, never to write."""
+        added = self._scratch[0]
+        self._price_terms(cells, added, clean=clean)
+        self._return_terms(cells, added, clean=clean)
+        total: F8 = self.sums + added
         total[WEIGHTED] += (self.rows + 1) * added[DEVIATIONS]
-        return total, added[DEVIATIONS]
+        self._head = total
+        return total
 
-    def terms(self, cells: F8, out: F8, *, clean: bool) -> F8:
-        """What one bucket adds to each sum (WEIGHTED excepted), (12, symbols), written to `out`."""
+    def _price_terms(self, cells: F8, out: F8, *, clean: bool) -> None:
+        """What the prices and trades of one bucket add to the sums."""
         np.subtract(cells[PRICE], self.anchor, out=out[DEVIATIONS])
-        out[RETURNS] = cells[RETURN]
-        out[VOLUMES : COUNTS + 1] = cells[VOLUME : TRADES + 1]
         if not clean:
-            for row in (DEVIATIONS, RETURNS):
-                np.copyto(out[row], 0.0, where=np.isnan(out[row]))
+            np.copyto(out[DEVIATIONS], 0.0, where=np.isnan(out[DEVIATIONS]))
         np.square(out[DEVIATIONS], out=out[SQUARES])
         out[WEIGHTED] = 0.0
+        out[VOLUMES : COUNTS + 1] = cells[VOLUME : TRADES + 1]
+
+    def _return_terms(self, cells: F8, out: F8, *, clean: bool) -> None:
+        out[RETURNS] = cells[RETURN]
+        if not clean:
+            np.copyto(out[RETURNS], 0.0, where=np.isnan(out[RETURNS]))
         self._relate(out, cells, clean=clean)
-        return out
 
     def _relate(self, out: F8, cells: F8, *, clean: bool) -> None:
         """The terms of returns, alone and with the reference's."""
@@ -104,26 +110,25 @@ class Sums:
             out[REFERENCE, missing] = out[REFERENCE_SQUARES, missing] = 0.0
         np.multiply(out[RETURNS], other, out=out[CROSS])
 
-    def push(self) -> None:
-        """The ring has one bucket more."""
+    def push(self, *, at_hand: bool = False) -> None:
+        """The ring has one bucket more; `at_hand`: it is the one that `head` was last asked about."""
         ring, number = self._ring, self._end
         self._end += 1
         cells, clean = ring.row(number), ring.is_clean(number)
         if not self._anchored:
             self._anchor(cells[PRICE])
+            at_hand = False
+        total = self._head if at_hand and self._head is not None else self.head(cells, clean=clean)
+        self._head = None
         full = self.rows == self._length
-        added = self.terms(cells, self._scratch[0], clean=clean)
-        self.sums[WEIGHTED] += (
-            (self._length * added[DEVIATIONS] - self.sums[DEVIATIONS]) if full else ((self.rows + 1) * added[DEVIATIONS])
-        )
         if self.unclean or not clean or not full:
             self._count(number, full=full)
-        self.sums += added
-        np.maximum(self._peak, self.sums[WATCHED], out=self._peak)
+        np.maximum(self._peak, total[WATCHED], out=self._peak)
         if full:
-            self._leave(number - self._length)
-            self._renew(cells, added, clean=clean)
+            np.subtract(total, self._leave(number - self._length, total), out=self.sums)
+            self._renew(cells, self._scratch[0], clean=clean)
         else:
+            np.copyto(self.sums, total)
             self.rows += 1
         self.unclean += not clean
 
@@ -133,19 +138,16 @@ class Sums:
         self._fresh_anchor = np.where(np.isnan(self._fresh_anchor), price, self._fresh_anchor)
         self._anchored = not np.isnan(self.anchor).any() and not np.isnan(self._fresh_anchor).any()
 
-    def _leave(self, number: int) -> None:
-        """The oldest bucket leaves; so does the return of the next one, which is the oldest now and has nothing before it."""
+    def _leave(self, number: int, total: F8) -> F8:
+        """What the oldest bucket takes with it, and the return of the next one, which is the oldest now and has nothing before
+        it. All weights become one less."""
         ring = self._ring
-        cells = ring.row(number)
-        gone = self.terms(cells, self._scratch[1], clean=ring.is_clean(number))
-        after = ring.row(number + 1)
-        gone[RETURNS] = after[RETURN]
-        clean = ring.is_clean(number + 1)
-        if not clean:
-            np.copyto(gone[RETURNS], 0.0, where=np.isnan(gone[RETURNS]))
-        self._relate(gone, after, clean=clean)
-        self.sums -= gone
+        gone: F8 = self._scratch[1]
+        self._price_terms(ring.row(number), gone, clean=ring.is_clean(number))
+        self._return_terms(ring.row(number + 1), gone, clean=ring.is_clean(number + 1))
+        gone[WEIGHTED] = total[DEVIATIONS]
         self.unclean -= not ring.is_clean(number)
+        return gone
 
     def _count(self, number: int, *, full: bool) -> None:
         """Bookkeeping of what is known; skipped while everything is."""
@@ -210,7 +212,7 @@ class Sums:
         shaky = np.flatnonzero(self._joint[2] < _SHAKY * self._joint_peak)
         if len(shaky):
             self._join(shaky, self.start + 1, self._end)
-        return self._joint if lost else self._joint + _one_return(head)
+        return self._joint.copy() if lost else self._joint + _one_return(head)
 
     def _renew(self, cells: F8, added: F8, *, clean: bool) -> None:
         """Feed the sums that only add; after a whole turn they take over."""
@@ -248,12 +250,18 @@ class Sums:
             return np.empty(0, np.intp)
         return np.flatnonzero(low.any(axis=0))
 
-    def rebuild(self, columns: Columns) -> None:
-        """Sum anew from the ring, for some symbols; when the reference is among them, for all."""
-        if self._reference is not None and not isinstance(columns, slice) and self._reference in columns:
-            columns = ALL
+    def rebuild(self, columns: Columns, *, reference_changed: bool = True) -> None:
+        """Sum anew from the ring, for some symbols; what the others have in common with the reference too, if it is one of them
+        and its prices changed."""
         first, end = self.start, self._end
+        self._head = None
         self.unclean = self._ring.unclean(first, end)
+        if reference_changed and self._reference is not None and not isinstance(columns, slice) and self._reference in columns:
+            if self.unclean or self._excluded_rows or self._ring.unclean(end - self._turn, end):
+                columns = ALL
+            elif end > first:
+                self._relate_anew(self.sums, first + 1, end)
+                self._relate_anew(self._fresh, end - self._turn, end)
         prices = self._ring.column(first, end, PRICE, columns)
         known = ~np.isnan(prices)
         self._recount(first, end, known, columns)
@@ -263,6 +271,15 @@ class Sums:
         self._fresh_anchor = _replaced(self._fresh_anchor, columns, self.anchor[columns])
         self._fresh[:, columns] = self._summed(end - self._turn, end, self._fresh_anchor, columns, skip_first=False)
         self._anchored = not np.isnan(self.anchor).any()
+
+    def _relate_anew(self, sums: F8, first: int, end: int) -> None:
+        """The sums with the reference's returns over a span in which everything is known, for all symbols."""
+        sums[REFERENCE] = sums[REFERENCE_SQUARES] = sums[CROSS] = 0.0
+        for returns in self._ring.views(first, end, RETURN):
+            other = returns[:, self._reference].copy()
+            sums[REFERENCE] += other.sum()
+            sums[REFERENCE_SQUARES] += np.square(other).sum()
+            sums[CROSS] += np.einsum("i,ij->j", other, returns)
 
     def _recount(self, first: int, end: int, known: NDArray[np.bool_], columns: Columns) -> None:
         gaps = self._ring.gaps(first, end, columns) if end > first else known

@@ -11,6 +11,7 @@ from ..model.market import Candle, Samples
 from ..model.metrics import Window
 from .extremes import summaries
 from .ring import (
+    ALL,
     COARSE_FIELDS,
     F8,
     FALL,
@@ -25,6 +26,7 @@ from .ring import (
     UNSEEN,
     VOLUME,
     BucketRing,
+    Columns,
     log_return,
 )
 from .steps import steps_held
@@ -53,6 +55,7 @@ class Tier:
         self._started = np.zeros(symbols, np.bool_)
         self._touched: dict[int, int] = {}
         self._unjudged = False
+        self._clean = False
 
     # A sample step
 
@@ -75,7 +78,7 @@ class Tier:
     def finish(self) -> None:
         """After the windows were read: close the bucket when its time is over."""
         if self._cells is not None and self._end_ms >= (self.ring.end + 1) * self.grid_ms:
-            self._append(self._cells, self._gap, self._summary)
+            self._append(self._cells, self._gap, self._summary, clean=self._clean)
             self._cells = self._summary = None
 
     def _blank(self) -> F8:
@@ -99,12 +102,25 @@ class Tier:
             else:
                 self._append(self._blank(), self._started * np.int32(UNSEEN))
 
-    def _append(self, cells: F8, gap: NDArray[np.int32], summary: F8 | None = None) -> None:
-        self.ring.append(cells, gap)
+    def _append(self, cells: F8, gap: NDArray[np.int32], summary: F8 | None = None, *, clean: bool | None = None) -> None:
+        self.ring.append(cells, gap, clean=clean)
         for window in self.windows:
             window.push(summary)
 
     def _fold(self, cells: F8, samples: Samples) -> None:
+        price = samples.price
+        if self.coarse:
+            self._fold_more(cells, samples)
+        else:
+            self._replace(cells, samples, ALL)
+        self._started |= price == price
+        if samples.gap.any():
+            self._gap += samples.gap & self._started
+        self._relate(cells)
+
+    @staticmethod
+    def _fold_more(cells: F8, samples: Samples) -> None:
+        """One more step of a bucket that holds many."""
         price = samples.price
         np.copyto(cells[PRICE], price, where=price == price)
         cells[VOLUME] += samples.volume
@@ -113,13 +129,9 @@ class Tier:
         cells[TRADES] += samples.trades
         np.fmax(cells[HIGH], samples.high, out=cells[HIGH])
         np.fmin(cells[LOW], samples.low, out=cells[LOW])
-        self._started |= price == price
-        self._gap += samples.gap & self._started
-        if self.coarse:
-            np.fmax(cells[PEAK], price, out=cells[PEAK])
-            np.fmin(cells[TROUGH], price, out=cells[TROUGH])
-            np.fmin(cells[FALL], price / cells[PEAK], out=cells[FALL])
-        self._relate(cells)
+        np.fmax(cells[PEAK], price, out=cells[PEAK])
+        np.fmin(cells[TROUGH], price, out=cells[TROUGH])
+        np.fmin(cells[FALL], price / cells[PEAK], out=cells[FALL])
 
     def _relate(self, cells: F8) -> None:
         ring = self.ring
@@ -131,6 +143,7 @@ class Tier:
         clean = known == known and not self._gap.any()
         elapsed = samples.time_ms + samples.sample_ms - self.ring.end * self.grid_ms
         self._summary = summaries(cells, coarse=self.coarse)
+        self._clean = clean
         return Head(cells, self._gap, self._summary, min(elapsed, self.grid_ms), clean)
 
     # Amendments
@@ -188,7 +201,7 @@ class Tier:
             cells[row, where] = np.fmin(cells[row, where], values)
 
     @staticmethod
-    def _replace(cells: F8, new: Samples, where: NDArray[np.intp]) -> None:
+    def _replace(cells: F8, new: Samples, where: Columns) -> None:
         columns = (new.price, new.volume, new.notional, new.taker_buy_volume, new.trades)
         for row, column in enumerate(columns):
             cells[row, where] = column[where]

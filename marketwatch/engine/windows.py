@@ -11,32 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.metrics import WINDOW_METRICS, Window, WindowState
+from ..model.metrics import Window, WindowState
 from .averages import Ema
-from .extremes import BOTTOM, CREST, SLIDE, TOP, Extremes
+from .extremes import Extremes
+from .figures import Figures, Moment, Number, variation
 from .ring import F8, PRICE, RETURN, BucketRing, Columns
-from .sums import (
-    COUNTS,
-    CROSS,
-    DEVIATIONS,
-    NOTIONALS,
-    REFERENCE,
-    REFERENCE_SQUARES,
-    RETURN_SQUARES,
-    RETURNS,
-    SQUARES,
-    TAKER_BUYS,
-    VOLUMES,
-    WATCHED,
-    WEIGHTED,
-    Sums,
-)
+from .sums import COUNTS, DEVIATIONS, RETURN_SQUARES, RETURNS, SQUARES, WATCHED, Sums
 
 YEAR_MS = 365 * 86_400_000
-_ROW = {metric: row for row, metric in enumerate(WINDOW_METRICS)}
-_NOISE = 1e-12
-"""A sum of squared deviations below this share of the sum of squares is rounding, not variation."""
-Number = F8 | float
 
 
 @dataclass(slots=True)
@@ -73,7 +55,7 @@ class RollingWindow:
 
     def push(self, summary: F8 | None = None) -> None:
         """The ring has one bucket more; `summary` as in `extremes`, where it is at hand."""
-        self._sums.push()
+        self._sums.push(at_hand=summary is not None)
         self._extremes.push(summary)
         self._ema.push()
 
@@ -86,16 +68,26 @@ class RollingWindow:
 
     # Values
 
-    def values(self, head: Head) -> F8:
-        """The metrics, (len(WINDOW_METRICS), symbols), NaN where unknown. Anything over fewer than two prices is unknown."""
-        out = np.empty((len(WINDOW_METRICS), self._ring.symbols))
-        self._moments(out, head)
-        self._ranges(out, head)
-        out[_ROW["ema"]] = self._ema.peek(head.cells[PRICE], clean=head.clean)
-        few = self._counts(head)[0] < 2
-        if np.any(few):
-            out[:, few] = np.nan
-        return out
+    def values(self, head: Head) -> Figures:
+        """The metrics as of now. What depends on state is settled here; later steps and readers change nothing of it."""
+        sums, price = self._sums, head.cells[PRICE].copy()
+        counts, weights, returns = self._counts(head)
+        total, left = self._totals(head, counts, returns)
+        shaky = sums.shaky(left, total[COUNTS])
+        if len(shaky):
+            sums.rebuild(shaky, reference_changed=False)
+            total, left = self._totals(head, counts, returns)
+        joint = None
+        if self._reference is not None and not (head.clean and sums.is_clean):
+            joint = sums.joint(total, np.asarray(returns), head.cells[RETURN])
+        return Figures(
+            Moment(
+                price=price, oldest=self._oldest_price(price), anchor=sums.anchor,
+                ema=self._ema.peek(price, clean=head.clean), total=total, left=left,
+                summary=self._extremes.with_head(head.summary), counts=counts, weights=weights, returns=returns,
+                seconds=self._seconds(head), joint=joint, has_reference=self._reference is not None, annual=self._annual,
+            )
+        )  # fmt: skip
 
     def _counts(self, head: Head) -> tuple[Number, Number, Number]:
         """Known prices, weights of them, returns; plain numbers while everything is known."""
@@ -105,48 +97,13 @@ class RollingWindow:
         known = ~np.isnan(head.cells[PRICE])
         return sums.known + known, sums.weights + rows * known, sums.returns + ~np.isnan(head.cells[RETURN])
 
-    def _moments(self, out: F8, head: Head) -> None:
-        counts, weights, returns = self._counts(head)
-        total, deviation, left = self._totals(head, counts, returns)
-        shaky = self._sums.shaky(left, total[COUNTS])
-        if len(shaky):
-            self._sums.rebuild(shaky)
-            total, deviation, left = self._totals(head, counts, returns)
-        self._prices(out, head, deviation, total[DEVIATIONS] / counts, np.maximum(left[SQUARES], 0.0) / counts)
-        np.add(self._sums.anchor, total[WEIGHTED] / weights, out=out[_ROW["wma"]])
-        self._flows(out, head, total)
-        self._returns(out, total, returns, left[RETURN_SQUARES], head)
-
-    def _totals(self, head: Head, counts: Number, returns: Number) -> tuple[F8, F8, F8]:
-        """The sums with the head (12, symbols), the head's deviation, and the watched sums without their mean."""
-        total, deviation = self._sums.head(head.cells, clean=head.clean)
+    def _totals(self, head: Head, counts: Number, returns: Number) -> tuple[F8, F8]:
+        """The sums with the head (12, symbols), and the watched sums without their mean."""
+        total = self._sums.head(head.cells, clean=head.clean)
         left = total[WATCHED].copy()
         left[SQUARES] -= total[DEVIATIONS] * (total[DEVIATIONS] / counts)
-        left[RETURN_SQUARES] = _variation(total[RETURN_SQUARES], total[RETURNS], returns)
-        return total, deviation, left
-
-    def _prices(self, out: F8, head: Head, deviation: F8, mean: F8, variance: F8) -> None:
-        sma, std = out[_ROW["sma"]], out[_ROW["price_std"]]
-        np.add(self._sums.anchor, mean, out=sma)
-        np.sqrt(variance, out=std)
-        np.divide(std, sma, out=out[_ROW["volatility"]])
-        out[_ROW["volatility"]] *= 100.0
-        np.subtract(deviation, mean, out=out[_ROW["zscore"]])
-        out[_ROW["zscore"]] /= np.where(std > 0.0, std, np.nan)
-        if not head.clean:
-            out[_ROW["zscore"], np.isnan(head.cells[PRICE])] = np.nan
-
-    def _flows(self, out: F8, head: Head, total: F8) -> None:
-        """What traded. Sums that are nothing but rounding (no trade in the window) are set right."""
-        traded = total[COUNTS] > 0.5
-        volume = out[_ROW["volume"]]
-        np.multiply(total[VOLUMES], traded, out=volume)
-        np.divide(total[NOTIONALS], volume, out=out[_ROW["vwap"]])
-        np.divide(total[TAKER_BUYS], volume, out=out[_ROW["buy_ratio"]])
-        np.clip(out[_ROW["buy_ratio"]], 0.0, 1.0, out=out[_ROW["buy_ratio"]])
-        out[_ROW["vwap"], ~traded] = np.nan
-        out[_ROW["buy_ratio"], ~traded] = np.nan
-        np.divide(np.rint(total[COUNTS]), self._seconds(head), out=out[_ROW["trade_rate"]])
+        left[RETURN_SQUARES] = variation(total[RETURN_SQUARES], total[RETURNS], returns)
+        return total, left
 
     def _seconds(self, head: Head) -> Number:
         """Time that was seen."""
@@ -156,50 +113,15 @@ class RollingWindow:
         known: F8 = self._sums.known * grid_s + ~np.isnan(head.cells[PRICE]) * (head.elapsed_ms / 1000.0)
         return known
 
-    def _returns(self, out: F8, total: F8, counts: Number, variation: F8, head: Head) -> None:
-        divisor = np.maximum(counts - 1.0, 0.0)
-        np.sqrt(variation / divisor, out=out[_ROW["realized_vol"]])
-        out[_ROW["realized_vol"]] *= self._annual
-        out[_ROW["realized_vol"], np.broadcast_to(divisor < 1.0, variation.shape)] = np.nan
-        self._correlate(out, total, counts, variation, head)
-
-    def _correlate(self, out: F8, total: F8, counts: Number, variation: F8, head: Head) -> None:
-        """Pearson correlation and slope against the reference, over times at which both returns are known."""
-        correlation, beta = out[_ROW["correlation"]], out[_ROW["beta"]]
-        if self._reference is None:
-            correlation[:] = beta[:] = np.nan
-            return
-        own, both = total[RETURNS], counts
-        if not (head.clean and self._sums.is_clean):
-            both, own, squares = self._sums.joint(total, np.asarray(counts), head.cells[RETURN])
-            variation = _variation(squares, own, both)
-        mean = total[REFERENCE] / both
-        shared = total[CROSS] - own * mean
-        theirs = _variation(total[REFERENCE_SQUARES], total[REFERENCE], both)
-        theirs = np.where((theirs > 0.0) & (both > 1.5), theirs, np.nan)
-        np.divide(shared, theirs, out=beta)
-        np.divide(shared, np.sqrt(np.where(variation > 0.0, variation, np.nan) * theirs), out=correlation)
-        np.clip(correlation, -1.0, 1.0, out=correlation)
-
-    def _ranges(self, out: F8, head: Head) -> None:
-        summary = self._extremes.with_head(head.summary)
-        out[_ROW["high"]] = summary[TOP]
-        np.negative(summary[BOTTOM], out=out[_ROW["low"]])
-        price = head.cells[PRICE]
-        _per_cent(price, summary[CREST], out[_ROW["drawdown"]])
-        np.subtract(-1.0, summary[SLIDE], out=out[_ROW["max_drawdown"]])
-        out[_ROW["max_drawdown"]] *= 100.0
-        _per_cent(price, self._oldest_price(price), out[_ROW["change"]])
-
     def _oldest_price(self, newest: F8) -> F8:
         """The oldest known price of the window. Where the oldest bucket has none, the next that has is looked up once."""
         sums = self._sums
         if not sums.rows:
             return newest
         oldest: F8 = self._ring.row(sums.start)[PRICE]
+        oldest = oldest.copy()
         if sums.is_clean or not np.isnan(oldest).any():
             return oldest
-        oldest = oldest.copy()
         missing = np.flatnonzero(np.isnan(oldest))
         search = missing[(self._oldest[missing] < sums.start) & (sums.known[missing] > 0)]
         if len(search):
@@ -222,16 +144,3 @@ class RollingWindow:
         bits |= (sums.seen + (known | gap) < self.window.length) * np.uint8(WindowState.WARMUP)
         bits |= (sums.gaps + gap > 0) * np.uint8(WindowState.GAP)
         return bits, (sums.known + known).astype(np.int64)
-
-
-def _variation(squares: F8, total: F8, counts: Number) -> F8:
-    """Sum of squared deviations from the mean; exactly 0 where it is only rounding."""
-    left: F8 = squares - total * (total / counts)
-    np.copyto(left, 0.0, where=left <= _NOISE * squares)
-    return left
-
-
-def _per_cent(value: F8, base: F8, out: F8) -> None:
-    np.divide(value, base, out=out)
-    out -= 1.0
-    out *= 100.0

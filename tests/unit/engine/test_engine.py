@@ -288,6 +288,38 @@ def test_published_tables_are_never_written_again() -> None:
             np.testing.assert_array_equal(table.values["5"][name], column)
 
 
+@pytest.mark.parametrize("gap", [0.0, 0.05])
+def test_table_read_long_after_its_step_says_what_it_said_then(gap: float) -> None:
+    def run(*, at_once: bool) -> list[bytes]:
+        engine, tables = an_engine(windows=("2", "5", "20", "11m"))
+        read: list[bytes] = []
+        for number, one in enumerate(a_market(9, 150, step=1e-3, start=9.0, busy=0.6, hold=0.2, jump=0.03, gap=gap)):
+            engine.on_samples(one)
+            if number % 10 == 9:
+                engine.on_samples(replace(one, price=one.price * 1.5, high=one.high * 1.5, revised=np.array([0, 1])))
+            if at_once:
+                read += [column.tobytes() for columns in tables[-1].values.values() for column in columns.values()]
+        if at_once:
+            return read
+        return [column.tobytes() for table in tables for columns in table.values.values() for column in columns.values()]
+
+    assert run(at_once=True) == run(at_once=False)
+
+
+def test_late_trades_of_the_reference_keep_correlation_and_beta_of_all_exact() -> None:
+    engine, _ = an_engine(windows=("3", "20", "40"))
+    samples = a_market(12, 130, step=1e-3, start=50.0, busy=1.0, hold=0.0, jump=0.0, gap=0.0)
+    for number, one in enumerate(samples):
+        engine.on_samples(one)
+        if number % 7 == 6:
+            old = samples[number - 5]
+            price = old.price * np.array([1.003, 1.0, 1.0])
+            samples[number - 5] = replace(old, price=price, high=np.maximum(old.high, price), low=np.minimum(old.low, price))
+            engine.on_samples(replace(samples[number - 5], revised=np.array([0])))
+        elif number % 7 < 3 and number > 7:
+            check(engine, samples[: number + 1])
+
+
 def test_sparkline_holds_minute_closes_with_the_open_minute_last() -> None:
     engine, _ = an_engine(windows=("5",))
     start = 60_000 * 1000
