@@ -6,14 +6,15 @@ recording, so the speed changes nothing but when things happen.
 Event time: a recorder's clock may be wrong by seconds against the venue's. `Pulse` is in the venue's time: the newest event
 time seen, or the receipt time minus the longest usual lag (99.9th percentile of receipt minus event time, from a first look at
 the file), whichever is later. So a quiet market's steps close as well, and hardly ever before a trade that belongs to them.
-Trade ids are watched by the ledger: duplicates are dropped, a jump is a gap that nobody can refill (LOST).
+Trade ids are watched by the ledger: duplicates are dropped, a jump is a gap that nobody can refill (LOST). Symbols that fall
+silent are told in the same time.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from .coinbase_parse import parse_many as parse_coinbase
 from .continuity import Ledger
 from .recorded_lines import Line, Recording
 from .recorded_scan import Scan, scan
+from .watchdog import Watchdog
 
 BUCKET_NS = 25_000_000
 _IDLE_STEP_NS = 500_000_000
@@ -91,13 +93,14 @@ class RecordedFeed:
         self._begin()
         space = self._space(self._scan)
         ledger = Ledger(self._symbols, venue=self.venue, space=space)
+        self._watchdog = Watchdog(self._symbols, stale_s=self._settings.stale_s, now=0.0)
         began, first_ns = self._clock.monotonic(), None
         ends_ns = None
         for number, (bucket_ns, frames) in enumerate(self._buckets(_OTHER_KIND[space] if len(self._scan.spaces) > 1 else None)):
             first_ns = bucket_ns if first_ns is None else first_ns
             for idle_ns in _idle(ends_ns, bucket_ns):
                 await self._keep_pace(began, idle_ns - first_ns)
-                self._pulse(idle_ns)
+                self._pulse(idle_ns, (), ())
             await self._keep_pace(began, bucket_ns + BUCKET_NS - first_ns)
             self._play(frames, bucket_ns + BUCKET_NS, ledger)
             ends_ns = bucket_ns + BUCKET_NS
@@ -155,7 +158,7 @@ class RecordedFeed:
             ledger.give_up(hole)
             self.publish(hole.fact())
         ledger.take_changed()
-        self._pulse(end_ns)
+        self._pulse(end_ns, {trade.symbol for trade in trades}, gulp.quotes)
 
     def _parse(self, frames: Sequence[bytes], received_ms: int) -> Gulp:
         """Quotes without a time of their own get the receipt time moved to the venue's clock."""
@@ -173,11 +176,15 @@ class RecordedFeed:
         if facts:
             self.publish(kind(self.venue, received_ms, facts))
 
-    def _pulse(self, now_ns: int) -> None:
-        """Say how far event time has come, and once a second of it how the feed is."""
+    def _pulse(self, now_ns: int, traded: Collection[str], quoted: Collection[str]) -> None:
+        """Say how far event time has come with this data, who is quiet, and once a second of it how the feed is."""
         assert self._scan is not None
         received_ms = now_ns // 1_000_000
         reached = max(self._event_ms, received_ms - self._scan.lag_ms if self._scan.lag_ms is not None else 0)
+        if reached - self._pulse_ms > _IDLE_MOST_NS // 1_000_000:
+            self._watchdog.resumed(self._symbols, reached / 1000)
+        for fact in self._watchdog.follow(self.venue, traded, quoted, max(reached, self._pulse_ms)):
+            self.publish(fact)
         if reached > self._pulse_ms:
             second = reached // 1000 > self._pulse_ms // 1000
             self._pulse_ms = reached

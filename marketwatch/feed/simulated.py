@@ -32,6 +32,7 @@ from .market_history import HOUR, MINUTE, Bars, merged
 from .market_listings import listings
 from .market_model import STEP_MS, Market
 from .tap import Tap
+from .watchdog import Watchdog
 
 _PRELUDE_MS = MINUTE
 _LONGEST_LAG_MS = 5 * MINUTE
@@ -44,7 +45,8 @@ _INTERVALS = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": HOUR, "4
 
 
 class SimulatedFeed:
-    """The demo market as a `Feed`. It begins one to two minutes before now, so that the first page already shows a market.
+    """The demo market as a `Feed`. It begins one to two minutes before now, so that the first page already shows a market, and
+    plays these first; until it has caught up with the clock its state is CONNECTING.
 
     `tap` hears every raw frame, for recording, as if it had been received at the end of its step: a recording of the demo
     market depends on when it was made as little as the market does.
@@ -63,6 +65,7 @@ class SimulatedFeed:
         self._market: Market | None = None
         self._origin_ms: float | None = None
         self._messages = self._trades = 0
+        self._caught_up = False
         self._since_ms = clock.now_ms()
 
     async def instruments(self) -> list[Instrument]:
@@ -72,16 +75,21 @@ class SimulatedFeed:
         return [listing.instrument for listing in self._listings]
 
     @property
+    def _names(self) -> list[str]:
+        return [listing.instrument.symbol for listing in self._listings]
+
+    @property
     def market(self) -> Market:
         """The market behind the frames, made at first use: its past takes some tens of milliseconds."""
         if self._market is None:
             start_ms = self._clock.now_ms() // MINUTE * MINUTE - _PRELUDE_MS
             self._market = Market(listings=self._listings, seed=self._seed, start_ms=start_ms)
+            self._watchdog = Watchdog(self._names, stale_s=self._settings.stale_s, now=start_ms / 1000)
         return self._market
 
     async def history(self, symbol: str, interval: str, from_ms: int, to_ms: int) -> list[Candle]:
         """Closed candles of the synthetic past: 25 hours of minutes, 30 days of hours and what is made of them."""
-        names = [listing.instrument.symbol for listing in self._listings]
+        names = self._names
         if symbol not in names or interval not in _INTERVALS:
             return []
         bars = self._bars(interval)
@@ -104,6 +112,10 @@ class SimulatedFeed:
             steps = min(_STEPS_PER_TURN, (self._now_ms() - market.time_ms) // STEP_MS)
             for _ in range(steps):
                 self._play(market)
+            if market.time_ms + _CATCHING_UP_MS < self._now_ms():
+                await self._clock.sleep(0)
+                continue
+            self._note_caught_up()
             batch = next(past, None)
             if batch is not None:
                 self.publish(batch)
@@ -111,6 +123,11 @@ class SimulatedFeed:
                 continue
             wait_ms = market.time_ms + STEP_MS - self._now_ms()
             await self._clock.sleep(max(0, wait_ms) / 1000)
+
+    def _note_caught_up(self) -> None:
+        if not self._caught_up:
+            self._caught_up, self._since_ms = True, self._clock.now_ms()
+            self._publish_status()
 
     def _now_ms(self) -> int:
         """The time of the market: the monotonic clock, so that a wall clock that is set back does not stop it; set forward
@@ -139,6 +156,8 @@ class SimulatedFeed:
         gulp = Gulp()
         parse_many(frames, gulp, received_ms=market.time_ms)
         self._publish_gulp(gulp, now_ms)
+        for fact in self._watchdog.follow(self.venue, {trade.symbol for trade in gulp.trades}, gulp.quotes, market.time_ms):
+            self.publish(fact)
         self.publish(Pulse(self.venue, market.time_ms))
         self._messages += len(frames)
         self._trades += len(gulp.trades)
@@ -163,19 +182,22 @@ class SimulatedFeed:
         if now_ms - from_ms < _LONGEST_LAG_MS:
             return
         market.skip_to(now_ms // MINUTE * MINUTE)
+        self._watchdog.resumed(self._names, market.time_ms / 1000)
         for listing in self._listings:
             symbol = listing.instrument.symbol
             gap_id = f"{self.venue}:{symbol}:{from_ms}"
             self.publish(Gap(gap_id, self.venue, symbol, GapReason.SILENCE, GapState.LOST, from_ms, market.time_ms))
 
     def _publish_status(self) -> None:
-        now_ms, time_ms = self._clock.now_ms(), self.market.time_ms
-        late_ms = float(max(0, now_ms - time_ms))
-        state = FeedState.LIVE if self._messages else FeedState.CONNECTING
+        time_ms = self.market.time_ms
+        late_ms = float(max(0, self._now_ms() - time_ms))
+        late = late_ms >= _CATCHING_UP_MS
+        state = FeedState.LIVE if self._caught_up else FeedState.CONNECTING
         self.publish(
             FeedStatus(
                 self.venue, self.source, state, f"demo market, seed {self._seed}", self._since_ms,
-                last_data_ms=time_ms if self._messages else None, latency_ms=late_ms if late_ms < _CATCHING_UP_MS else None,
+                last_data_ms=time_ms if self._messages else None, latency_ms=None if late else late_ms,
                 clock_offset_ms=0.0, connections=1, messages=self._messages, trades=self._trades,
+                detail=f"The demo market is {late_ms / 1000:.0f} s behind the clock and catches up." if late else "",
             )
         )  # fmt: skip

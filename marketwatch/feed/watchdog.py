@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..model.market import Staleness
+
 _SHARE = 0.05
 _PROOF = 10
 _UNPROVEN_S = 300.0
@@ -64,6 +66,7 @@ class Watchdog:
         self._trades = {symbol: Rhythm(now) for symbol in symbols}
         self._any = {symbol: Rhythm(now) for symbol in symbols}
         self._stale: set[str] = set()
+        self._checked_s = 0.0
 
     @property
     def stale(self) -> frozenset[str]:
@@ -103,3 +106,13 @@ class Watchdog:
         for symbol in symbols:
             self._trades[symbol].resume(now)
             self._any[symbol].resume(now)
+
+    def follow(self, venue: str, trades: Iterable[str], others: Iterable[str], time_ms: int) -> list[Staleness]:
+        """For a feed that lives in event time: what it has to tell when this data arrived at `time_ms` of it. Symbols that are
+        back at once, symbols that went quiet once a second."""
+        now = time_ms / 1000
+        told = [Staleness(venue, symbol, False, time_ms) for symbol in self.saw(trades, others, now)]
+        if now - self._checked_s >= 1.0:
+            self._checked_s = now
+            told += [Staleness(venue, symbol, True, time_ms - int(silent_s * 1000)) for symbol, silent_s in self.check(now)]
+        return told

@@ -20,7 +20,7 @@ from marketwatch.config import Settings
 from marketwatch.errors import FeedError
 from marketwatch.feed.recorded import RecordedFeed
 from marketwatch.feed.recorded_lines import MAX_LINE_BYTES, Recording, stamp_ns
-from marketwatch.model.market import Gap, GapState, Pulse, Quotes, Source, Trade, Trades
+from marketwatch.model.market import Gap, GapState, Pulse, Quotes, Source, Staleness, Trade, Trades
 from marketwatch.model.system import FeedState, FeedStatus
 
 START_MS = 1_723_161_254_000
@@ -289,3 +289,17 @@ def test_line_without_end_is_skipped_in_bounded_memory(tmp_path: Path) -> None:
     recording = Recording(path)
     assert len(list(recording.read())) == 2
     assert recording.malformed == {"size": 2}
+
+
+async def test_symbol_that_trades_no_more_goes_stale_and_comes_back(tmp_path: Path) -> None:
+    lines = [line(number, START_MS + 200 * number) for number in range(600)]
+    other = [line(number, START_MS + 1 + 200 * number, symbol="ETHUSDT") for number in (*range(200), *range(500, 600))]
+    path = write(tmp_path / "two.txt", sorted(lines + other, key=lambda text: int(text.split(" ", 1)[0])))
+    facts = [event for event in await play(path) if isinstance(event, Staleness)]
+    assert [(fact.symbol, fact.stale) for fact in facts] == [("ETHUSDT", True), ("ETHUSDT", False)]
+    assert abs(facts[0].since_ms - (START_MS + 199 * 200)) < 1_000
+
+
+async def test_silence_between_two_recordings_makes_no_symbol_stale(tmp_path: Path) -> None:
+    lines = [line(number, START_MS + 200 * number + (7_200_000 if number >= 100 else 0)) for number in range(200)]
+    assert not [event for event in await play(write(tmp_path / "pause.txt", lines)) if isinstance(event, Staleness)]

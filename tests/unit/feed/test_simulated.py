@@ -12,7 +12,7 @@ from marketwatch.clock import ManualClock
 from marketwatch.config import Settings
 from marketwatch.feed.market_history import DAY, HOUR, MINUTE
 from marketwatch.feed.simulated import SimulatedFeed
-from marketwatch.model.market import Gap, GapState, Pulse, Quotes, Source, Tickers, Trades, VenueCandles
+from marketwatch.model.market import Gap, GapState, Pulse, Quotes, Source, Staleness, Tickers, Trades, VenueCandles
 from marketwatch.model.system import FeedState, FeedStatus
 
 NOW_MS = 1_790_000_099_000
@@ -154,3 +154,29 @@ async def test_wall_clock_that_is_set_back_does_not_stop_the_market() -> None:
     await run.go(0.5, 0.5)
     assert len(of_kind(run.events, Pulse)) == seen + 10
     assert of_kind(run.events, Gap) == []
+
+
+async def test_feed_is_connecting_until_it_has_caught_up_and_brings_its_past_after_that() -> None:
+    events = await Run(backfill=True).go(0.5)
+    live = next(i for i, event in enumerate(events) if isinstance(event, FeedStatus) and event.state is FeedState.LIVE)
+    before = [event for event in events[:live] if isinstance(event, FeedStatus)]
+    assert {status.state for status in before} == {FeedState.CONNECTING}
+    assert any("s behind the clock" in status.detail for status in before)
+    assert NOW_MS - of_kind(events[:live], Pulse)[-1].time_ms <= 5_000
+    assert not any(batch.history for batch in of_kind(events[:live], VenueCandles))
+    assert any(batch.history for batch in of_kind(events[live:], VenueCandles))
+
+
+async def test_symbol_that_trades_no_more_goes_stale_and_comes_back() -> None:
+    run = Run()
+    market = run.feed.market
+    frames, muted = market.step, (NOW_MS - 40_000, NOW_MS - 10_000)
+
+    def quiet() -> list[bytes]:
+        made = frames()
+        return [f for f in made if b"BTCUSDT" not in f] if muted[0] <= market.time_ms < muted[1] else made
+
+    market.step = quiet  # type: ignore[method-assign]
+    facts = [fact for fact in of_kind(await run.go(), Staleness) if fact.symbol == "BTCUSDT"]
+    assert [fact.stale for fact in facts] == [True, False]
+    assert muted[0] - 2_000 < facts[0].since_ms <= muted[0]
