@@ -15,6 +15,7 @@ from marketwatch.clock import ManualClock
 from marketwatch.model.market import Candle, Gap, GapReason, GapState, Source, Staleness, Whale
 from marketwatch.model.system import FeedState, Level, Notice
 from marketwatch.ports import WriteBatch
+from marketwatch.web.api.stream import TICKER
 from marketwatch.web.envelope import iso
 from tests.kit.watches import START_MS, World, history, make_watch, play, publish_trades, status, trade, warm, world
 
@@ -96,6 +97,18 @@ async def test_price_of_a_stale_symbol_or_dead_feed_says_so(made: World, client:
     assert (await data(client, "/api/market/price/ETH"))["stale"] is False
     made.watch.bus.publish(status(made.watch, START_MS, FeedState.RECONNECTING))
     assert (await data(client, "/api/market/price/ETH"))["stale"] is True
+
+
+async def test_price_older_than_the_setting_is_stale_and_the_streams_are_told(made: World, client: Client) -> None:
+    assert isinstance(made.clock, ManualClock)
+    ticker = client.server.app[TICKER]  # type: ignore[attr-defined]
+    ticker.tick()
+    found = []
+    for age_ms in (9_500, 100, 100):
+        made.clock.move_to(made.clock.now_ms() + age_ms)
+        ticker.tick()
+        found.append(((await data(client, "/api/market/price/BTC"))["stale"], "BTCUSDT" in ticker.changed))
+    assert found == [(False, False), (True, True), (True, False)]
 
 
 async def test_price_never_traded_is_null_and_stale(client: Client) -> None:

@@ -15,6 +15,7 @@ from ...errors import Unavailable
 from ...model.coins import CoinIndex
 from ...model.system import FeedState
 from ...ports import MarketStore
+from ...state import SymbolState
 from ...telemetry import Telemetry
 from ...watch import Watch, WatchSlot
 from ..snapshot import Snapshot
@@ -94,6 +95,12 @@ class Desk:
                 value = await make()
                 self._kept[name] = (self.clock.monotonic(), self.slot.generation, value)
         return cast("K", value)
+
+    def is_stale(self, entry: SymbolState, now_ms: int) -> bool:
+        """Whether the numbers of a symbol are not of now: the feed is down, the feed calls the symbol quiet, or the newest of
+        its trades, quotes and statistics is older than the setting `stale_s` at `now_ms`. True where there is no price."""
+        newest = max(entry.trade_ms or 0, entry.quote_ms or 0, entry.ticker_ms or 0)
+        return entry.stale or entry.price is None or now_ms - newest > 1000 * self.settings.stale_s or self.feed_down()
 
     def feed_down(self) -> bool:
         """No feed of the watch delivers now."""

@@ -49,7 +49,8 @@ class Symbol(msgspec.Struct, frozen=True):
 
 class Price(msgspec.Struct, frozen=True, gc=False):
     """The price of the moment. `time` is the event time of the newest trade, `age_ms` its age; changes are per cent, the volume
-    is in units of the base asset. What is not known is null."""
+    is in units of the base asset. `stale`: not of now, because the feed is down or because nothing has come of this coin for
+    longer than is usual for it or than `MARKETWATCH_STALE_S`. What is not known is null."""
 
     coin_id: str
     symbol: str
@@ -110,7 +111,7 @@ def price_of(desk: Desk, symbol: str) -> Price:
         change_1h=change_1h(desk, symbol),
         change_24h=entry.change_24h if entry.open_24h else _metric(desk, symbol, "24h", "change"),
         volume_24h=entry.volume_24h,
-        stale=entry.stale or entry.price is None or desk.feed_down(),
+        stale=desk.is_stale(entry, now),
     )
 
 

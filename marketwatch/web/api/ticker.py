@@ -61,9 +61,9 @@ class PriceTicker:
             listener(self)
 
     def _moved(self) -> Iterable[str]:
-        seen = self._seen
+        seen, is_stale, now_ms = self._seen, self._desk.is_stale, self._desk.market_now_ms()
         for symbol, entry in self._desk.watch.state.symbols.items():
-            facts = (entry.trade_id, entry.price, entry.bid, entry.ask, entry.stale)
+            facts = (entry.trade_id, entry.price, entry.bid, entry.ask, is_stale(entry, now_ms))
             if seen.get(symbol) != facts:
                 seen[symbol] = facts
                 if entry.price is not None:
