@@ -47,6 +47,7 @@ class Ema:
         self._state = self._blank(self._ring.symbols)
         self._settled = False
         self._end = self._ring.first
+        self._peeked: F8 | None = None
         while self._end < self._ring.end:
             self.push()
 
@@ -57,21 +58,27 @@ class Ema:
     def peek(self, price: F8, *, clean: bool) -> F8:
         """The average with one more price, without taking it in."""
         if self._settled and clean:
-            return self._state.value + self._k * (price - self._state.value)
+            value = price - self._state.value
+            value *= self._k
+            value += self._state.value
+            self._peeked = value
+            return value
         return self._next(self._state, price).value
 
-    def push(self) -> None:
-        """The ring has one bucket more."""
+    def push(self, *, at_hand: bool = False) -> None:
+        """The ring has one bucket more; `at_hand`: it is the one that `peek` was last asked about."""
         number = self._end
         self._end += 1
         if number % self._every == 0:
             self._checkpoints.append((number, self._state.copy()))
         price = self._ring.row(number)[PRICE]
         if self._settled and self._ring.is_clean(number):
-            self._state = self._state._replace(value=self.peek(price, clean=True))
+            value = self._peeked if at_hand and self._peeked is not None else self.peek(price, clean=True)
+            self._state = self._state._replace(value=value)
         else:
             self._state = self._next(self._state, price)
             self._settled = bool((self._state.seen >= self._length).all())
+        self._peeked = None
 
     def _next(self, state: EmaState, price: F8) -> EmaState:
         known = ~np.isnan(price)
@@ -84,6 +91,7 @@ class Ema:
 
     def rebuild(self, columns: Columns, changed: int) -> None:
         """Replay some symbols from the last copy before the bucket `changed`, or from the oldest bucket held."""
+        self._peeked = None
         usable = [(number, state) for number, state in self._checkpoints if self._ring.first <= number <= changed]
         start, state = usable[-1] if usable else (self._ring.first, self._blank(self._ring.symbols))
         part = state.copy(columns)

@@ -37,7 +37,8 @@ def summaries(cells: F8, *, coarse: bool) -> F8:
 def combine(earlier: F8, later: F8) -> F8:
     """The summary of two runs of buckets, one after the other."""
     out = np.fmax(earlier, later)
-    np.fmax(out[SLIDE], later[DIP] / earlier[CREST], out=out[SLIDE])
+    slide = later[DIP] / earlier[CREST]
+    np.fmax(out[SLIDE], slide, out=out[SLIDE])
     return out
 
 

@@ -44,6 +44,7 @@ class Sums:
         self._excluded_rows = 0
         self._peak = np.zeros((5, width))
         self._scratch = np.zeros((2, 12, width))
+        self._floor = np.zeros((5, width))
         self._head: F8 | None = None
         self._fresh = np.zeros((12, width))
         self._fresh_anchor = self.anchor
@@ -244,10 +245,10 @@ class Sums:
 
     def shaky(self, left: F8, counts: F8) -> NDArray[np.intp]:
         """Symbols whose sums must be built anew: `left` (5, symbols) of the watched sums is tiny against their peaks."""
-        low = left < _SHAKY * self._peak
-        low[VOLUMES:] &= counts > 0.5
+        low = left < np.multiply(self._peak, _SHAKY, out=self._floor)
         if not low.any():
             return np.empty(0, np.intp)
+        low[VOLUMES:] &= counts > 0.5
         return np.flatnonzero(low.any(axis=0))
 
     def rebuild(self, columns: Columns, *, reference_changed: bool = True) -> None:

@@ -67,7 +67,7 @@ class Tier:
         self._reach(number)
         if self._cells is None:
             misaligned = self.coarse and samples.time_ms - number * self.grid_ms >= self._sample_ms
-            self._cells = self._blank()
+            self._cells = self._blank() if self.coarse else np.empty((FINE_FIELDS, self._symbols))
             self._gap = np.full(self._symbols, UNSEEN if misaligned else 0, np.int32)
         elif skipped:
             self._gap += UNSEEN

@@ -57,7 +57,7 @@ class RollingWindow:
         """The ring has one bucket more; `summary` as in `extremes`, where it is at hand."""
         self._sums.push(at_hand=summary is not None)
         self._extremes.push(summary)
-        self._ema.push()
+        self._ema.push(at_hand=summary is not None)
 
     def rebuild(self, columns: Columns, changed: int) -> None:
         """Buckets from `changed` on were amended for some symbols."""
