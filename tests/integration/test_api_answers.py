@@ -104,7 +104,7 @@ async def test_price_older_than_the_setting_is_stale_and_the_streams_are_told(ma
     ticker = client.server.app[TICKER]  # type: ignore[attr-defined]
     ticker.tick()
     found = []
-    for age_ms in (9_500, 100, 100):
+    for age_ms in (9_000, 800, 600):
         made.clock.move_to(made.clock.now_ms() + age_ms)
         ticker.tick()
         found.append(((await data(client, "/api/market/price/BTC"))["stale"], "BTCUSDT" in ticker.changed))
