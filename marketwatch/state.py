@@ -6,12 +6,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .model.alerts import Alert, Alerts, AlertState, Rule, Rules
 from .model.market import Gap, GapState, Instrument, Quotes, Staleness, Tickers, Trades, Whale, Whales
 from .model.metrics import MetricTable
 from .model.system import FeedStatus, Notice, WriterStatus
 
 _RECENT_GAPS = 500
 _RECENT_WHALES = 500
+_RECENT_ALERTS = 500
 
 
 @dataclass(slots=True)
@@ -53,6 +55,13 @@ class LiveState:
         self.notices: dict[str, Notice] = {}
         self.gaps: dict[str, Gap] = {}
         self.whales: deque[Whale] = deque(maxlen=_RECENT_WHALES)
+        self.rules: dict[str, Rule] = {}
+        self.alerts: dict[str, Alert] = {}
+        """Active ones (pending, firing, recovering) by alert id, in the order in which they began."""
+        self.recent_alerts: deque[Alert] = deque(maxlen=_RECENT_ALERTS)
+        """Resolved ones, newest last."""
+        self.alert_changes = 0
+        self._episodes: dict[tuple[str, str], str] = {}
         self.table: MetricTable | None = None
         self.writer: WriterStatus | None = None
         self.last_received_ms: int | None = None
@@ -108,6 +117,27 @@ class LiveState:
 
     def on_whales(self, batch: Whales) -> None:
         self.whales.extend(batch.whales)
+
+    def on_rules(self, batch: Rules) -> None:
+        self.rules = {rule.rule_id: rule for rule in batch.rules}
+
+    def on_alerts(self, batch: Alerts) -> None:
+        """A pending one that ends without having fired was no episode: it is gone without a trace."""
+        self.alert_changes += 1
+        for alert in batch.alerts:
+            place = (alert.rule_id, alert.symbol)
+            former = self._episodes.get(place)
+            before = self.alerts.get(alert.alert_id)
+            if alert.state is not AlertState.RESOLVED:
+                if former is not None and former != alert.alert_id:
+                    self.alerts.pop(former, None)
+                self.alerts[alert.alert_id], self._episodes[place] = alert, alert.alert_id
+                continue
+            self.alerts.pop(alert.alert_id, None)
+            if former == alert.alert_id:
+                del self._episodes[place]
+            if before is None or before.state is not AlertState.PENDING:
+                self.recent_alerts.append(alert)
 
     def on_writer_status(self, status: WriterStatus) -> None:
         self.writer = status

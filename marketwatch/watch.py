@@ -17,6 +17,7 @@ from .engine.engine import Engine
 from .engine.sampler import Sampler
 from .engine.tape import Tape
 from .engine.whales import WhaleWatch
+from .model.alerts import Alerts, Rules
 from .model.market import (
     DOLLARS,
     Gap,
@@ -80,6 +81,8 @@ class Watch:
         on(Whales, state.on_whales, name="state")
         on(WriterStatus, state.on_writer_status, name="state")
         on(MetricTable, state.on_metrics, name="state")
+        on(Rules, state.on_rules, name="state")
+        on(Alerts, state.on_alerts, name="state")
         on(Trades, self.tape.on_trades, name="tape")
         on(Trades, self.whales.on_trades, name="whales")
         on(Trades, self.sampler.on_trades, name="sampler")

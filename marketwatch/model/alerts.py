@@ -71,3 +71,26 @@ class Alerts(NamedTuple):
     time_ms: int
     alerts: list[Alert]
     notify: list[str]
+
+
+class Rules(NamedTuple):
+    """The rules in force from now on, all of them: travels over the bus at the start and at every change of a rule."""
+
+    rules: list[Rule]
+
+
+class Notification(NamedTuple):
+    """One notice to one channel: a row of `outbox`, committed together with the alert it speaks of.
+
+    `notification_id` is the hash of alert, kind and channel, so that nobody is told twice. `kind`: the state of the alert that
+    is told of. `state`: `sent` (in the app, where the alert itself is the notice), `waiting` or `dead`.
+    """
+
+    notification_id: str
+    alert_id: str
+    channel: str
+    kind: str
+    state: str
+    attempts: int
+    created_ms: int
+    last_error: str | None = None

@@ -7,7 +7,7 @@ from typing import Any
 from .postgres_schema import DAY_MS, partitions
 from .queries import queries
 
-_TABLES = ("samples", "prints", "bars", "gaps", "symbols", "trade_aggregates", "metrics")
+_TABLES = ("samples", "prints", "bars", "gaps", "symbols", "trade_aggregates", "metrics", "alert_rules", "alerts", "outbox")
 _PUBLIC = {"prints": "trades", "bars": "candles"}
 _COUNTED = 200_000
 

@@ -14,7 +14,7 @@ _COUNT_S = 0.2
 _BYTES_A_ROW = 70
 _SLACK = 0.02
 
-_TABLES = ("samples", "prints", "bars", "gaps", "symbols", "trade_aggregates", "metrics")
+_TABLES = ("samples", "prints", "bars", "gaps", "symbols", "trade_aggregates", "metrics", "alert_rules", "alerts", "outbox")
 _PUBLIC = {"prints": "trades", "bars": "candles"}
 
 

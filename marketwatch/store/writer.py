@@ -4,7 +4,7 @@ Order of what is written: the batch in flight, then the spool file, then memory;
 always comes last. Every write is an upsert, so a batch whose outcome is unknown is simply written again.
 
 When there is no room left anywhere, trades are shed first, then samples (each counted, and stored as a gap of reason
-`overflow` once the database is back), and only then whales, candles and gaps.
+`overflow` once the database is back), and only then whales, candles and gaps, alerts last of all.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..bus import Bus, Publish
 from ..clock import Clock
 from ..config import Settings
 from ..errors import StoreDamaged, StoreError, StoreReadOnly, StoreUnavailable
+from ..model.alerts import Alerts, Rules
 from ..model.market import (
     ClosedCandles,
     Gap,
@@ -37,7 +38,8 @@ from ..model.market import (
 from ..model.metrics import MetricTable
 from ..model.system import FeedStatus, Level, Notice
 from ..ports import MarketStore, WriteBatch
-from .backlog import KINDS, Backlog, Shed, halves
+from .alert_rows import notices_of, plain
+from .backlog import KINDS, Backlog, Raised, Shed, halves
 from .rows import END_MS
 from .spool import Spool
 from .totals import Totals
@@ -89,6 +91,7 @@ class StoreWriter:
         self._resumed = False
         self._table: MetricTable | None = None
         self._venue = ""
+        self._channels: dict[str, tuple[str, ...]] = {}
         self._newest_ms = self._width = 0
         self._turn = asyncio.Lock()
         self._pressed = asyncio.Event()
@@ -125,6 +128,8 @@ class StoreWriter:
             (Gap, lambda gap: self._add("gaps", [gap])),
             (MetricTable, self._on_table),
             (FeedStatus, self._on_feed_status),
+            (Rules, self._on_rules),
+            (Alerts, self._on_alerts),
         ]
         if self._settings.store_trades:
             routes.append((Trades, self._on_trades))
@@ -182,6 +187,23 @@ class StoreWriter:
 
     def _on_feed_status(self, status: FeedStatus) -> None:
         self._venue = status.venue
+
+    def _on_rules(self, batch: Rules) -> None:
+        self._channels = {rule.rule_id: rule.channels for rule in batch.rules}
+        self._add("rules", batch.rules)
+
+    def _on_alerts(self, batch: Alerts) -> None:
+        """Alerts wait together with the notices about them, so that one commit takes both."""
+        told = set(batch.notify)
+        alerts = [alert._replace(context=plain(alert.context)) for alert in batch.alerts]
+        notices = [
+            notice
+            for alert in alerts
+            if alert.alert_id in told
+            for notice in notices_of(alert, self._channels.get(alert.rule_id, ("app",)), batch.time_ms)
+        ]
+        if alerts:
+            self._add("alerts", Raised(alerts, notices))
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -379,7 +401,7 @@ class StoreWriter:
                 for item in items if kind == "samples" else [items]:
                     self._shed.add(kind, item)
             else:
-                self._backlog.add(kind, items)
+                self._backlog.add(kind, Raised(items, batch.notifications) if kind == "alerts" else items)
         self._count_losses()
 
     def _shed_down(self, down_to_bytes: int) -> None:
