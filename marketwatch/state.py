@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .model.alerts import Alert, Alerts, AlertState, Rule, Rules
-from .model.market import Gap, GapState, Instrument, Quotes, Staleness, Tickers, Trades, Whale, Whales
+from .model.market import Gap, GapState, Instrument, Quotes, Samples, Staleness, Tickers, Trades, Whale, Whales
 from .model.metrics import MetricTable
 from .model.system import FeedStatus, Notice, WriterStatus
 
 _RECENT_GAPS = 500
 _RECENT_WHALES = 500
 _RECENT_ALERTS = 500
+_RECENT_NOTICES = 100
 
 
 @dataclass(slots=True)
@@ -60,9 +61,12 @@ class LiveState:
         """Active ones (pending, firing, recovering) by alert id, in the order in which they began."""
         self.recent_alerts: deque[Alert] = deque(maxlen=_RECENT_ALERTS)
         """Resolved ones, newest last."""
-        self.alert_changes = 0
+        self.notified: deque[str] = deque(maxlen=_RECENT_NOTICES)
+        """Ids of the alerts that people were told of, newest last."""
         self._episodes: dict[tuple[str, str], str] = {}
         self.table: MetricTable | None = None
+        self.samples: Samples | None = None
+        """The newest step as it was first told, without amendments."""
         self.writer: WriterStatus | None = None
         self.last_received_ms: int | None = None
         self.unknown_symbols: dict[str, int] = {}
@@ -123,7 +127,7 @@ class LiveState:
 
     def on_alerts(self, batch: Alerts) -> None:
         """A pending one that ends without having fired was no episode: it is gone without a trace."""
-        self.alert_changes += 1
+        self.notified.extend(batch.notify)
         for alert in batch.alerts:
             place = (alert.rule_id, alert.symbol)
             former = self._episodes.get(place)
@@ -141,6 +145,10 @@ class LiveState:
 
     def on_writer_status(self, status: WriterStatus) -> None:
         self.writer = status
+
+    def on_samples(self, samples: Samples) -> None:
+        if samples.revised is None:
+            self.samples = samples
 
     def on_metrics(self, table: MetricTable) -> None:
         self.table = table

@@ -82,8 +82,8 @@ class Rules(NamedTuple):
 class Notification(NamedTuple):
     """One notice to one channel: a row of `outbox`, committed together with the alert it speaks of.
 
-    `notification_id` is the hash of alert, kind and channel, so that nobody is told twice. `kind`: the state of the alert that
-    is told of. `state`: `sent` (in the app, where the alert itself is the notice), `waiting` or `dead`.
+    `notification_id` is the hash of alert, kind and channel, so that nobody is told twice. `kind`: `fired`, `repeat-2`, ...
+    `state`: `sent` (in the app, where the alert itself is the notice), `waiting` or `dead`.
     """
 
     notification_id: str

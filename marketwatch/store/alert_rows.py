@@ -114,11 +114,16 @@ def decode_alert(row: Sequence[Any]) -> Alert:
 
 
 def notices_of(alert: Alert, channels: Sequence[str], time_ms: int) -> list[Notification]:
-    """One notice for every channel. In the app the alert itself is the notice: it is told once it is committed."""
+    """One notice for every channel. In the app the alert itself is the notice: it is told once it is committed.
+
+    A repeated notice is another kind; the alert's context counts them.
+    """
+    number = alert.context.get("notices", 1)
+    kind = f"repeat-{number}" if isinstance(number, int) and number > 1 else "fired"
     found = []
     for channel in channels:
-        key = "\n".join((alert.alert_id, alert.state, channel)).encode("utf-8", "replace")
+        key = "\n".join((alert.alert_id, kind, channel)).encode("utf-8", "replace")
         digest = hashlib.sha256(key).hexdigest()[:32]
         state = "sent" if channel == "app" else "waiting"
-        found.append(Notification(digest, alert.alert_id, channel, str(alert.state), state, int(channel == "app"), time_ms))
+        found.append(Notification(digest, alert.alert_id, channel, kind, state, int(channel == "app"), time_ms))
     return found

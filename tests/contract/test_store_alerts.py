@@ -133,7 +133,7 @@ async def test_notice_is_stored_once_and_keeps_its_fate(store: DurableStore) -> 
         await store.write(WriteBatch(alerts=[fact], notifications=notices))
     assert sorted(await store.outbox()) == sorted(notices)
     waiting = await store.outbox(state="waiting")
-    assert [(notice.channel, notice.kind, notice.attempts) for notice in waiting] == [("webhook", "firing", 0)]
+    assert [(notice.channel, notice.kind, notice.attempts) for notice in waiting] == [("webhook", "fired", 0)]
     assert await store.outbox(limit=0) == []
 
 
