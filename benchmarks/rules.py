@@ -16,12 +16,11 @@ import numpy as np
 from benchmarks.harness import Peer, PeerMissing, Report, interleave, parse
 from marketwatch.model.market import Instrument
 from marketwatch.model.metrics import WINDOW_METRICS, MetricTable, Window
-from marketwatch.rules.along import Lane
+from marketwatch.rules.along import along
 from marketwatch.rules.frame import MarketFacts
 from marketwatch.rules.history import History
 from marketwatch.rules.live import LiveTable
 from marketwatch.rules.program import Program, compile_rule
-from marketwatch.rules.truth import Knowledge
 from marketwatch.state import LiveState
 
 WINDOWS = (Window("60", 500, 60), Window("5m", 500, 600), Window("1h", 60_000, 60), Window("24h", 60_000, 1440))
@@ -120,7 +119,7 @@ def along_all(program: Program, histories: Sequence[History], windows: dict[str,
     """Seconds for all symbols, one after the other."""
     start = time.perf_counter()
     for history in histories:
-        Lane(history, windows, {}, None, Knowledge()).truth(program.expression)
+        along(program, history, windows=windows)
     return time.perf_counter() - start
 
 

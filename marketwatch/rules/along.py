@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,8 @@ from .nodes import Apply, Compare, Constant, Crosses, Derived, Fact, Indicator, 
 from .program import Program
 from .studies import along_candles
 from .truth import F8, I1, Knowledge, arithmetic, compare, crossing, known_flags
+
+_PIECE = 1 << 17
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,30 +59,92 @@ def along(
     program names, `reference` that of the reference symbol (correlation, beta): same span, same step. What is not given is
     unknown. Raises ValueError for histories that do not lie side by side.
     """
-    found = Lane(history, windows, others or {}, reference, knowledge or Knowledge())
-    truth = found.truth(program.expression) if program.kind is Kind.BOOL else None
-    values = truth.astype(np.float64) if truth is not None else found.column(program.expression)
-    return Along(program, history.end_ms, truth, values, {node.key: found.column(node) for node in program.terms})
+    side = Side(history, others or {}, reference)
+    reach = _reach(program.expression, windows, history.sample_ms)
+    if reach is None or len(history) <= _PIECE + reach[0]:
+        return _whole(program, Lane(side, windows, knowledge or Knowledge()))
+    return _in_pieces(program, side, windows, knowledge or Knowledge(), *reach)
+
+
+class Side(NamedTuple):
+    """Histories that lie side by side. Raises ValueError where they do not."""
+
+    history: History
+    others: Mapping[str, History]
+    reference: History | None
+
+    def checked(self) -> Side:
+        own = self.history
+        for other in (*self.others.values(), *([self.reference] if self.reference is not None else [])):
+            if (other.from_ms, other.sample_ms, len(other)) != (own.from_ms, own.sample_ms, len(own)):
+                raise ValueError(f"The history of {other.symbol} does not cover the same steps as that of {own.symbol}.")
+        return self
+
+    def part(self, first: int, end: int) -> Side:
+        reference = None if self.reference is None else self.reference.part(first, end)
+        return Side(self.history.part(first, end), {name: one.part(first, end) for name, one in self.others.items()}, reference)
+
+
+def _whole(program: Program, lane: Lane) -> Along:
+    truth = lane.truth(program.expression) if program.kind is Kind.BOOL else None
+    values = truth.astype(np.float64) if truth is not None else lane.column(program.expression)
+    return Along(program, lane.history.end_ms, truth, values, {node.key: lane.column(node) for node in program.terms})
+
+
+def _in_pieces(
+    program: Program, side: Side, windows: Mapping[str, Window], knowledge: Knowledge, steps: int, grid_ms: int
+) -> Along:
+    """Piece by piece, each with what its windows reach back to: columns that fit into the processor's cache."""
+    side.checked()
+    size, sample_ms, start_ms = len(side.history), side.history.sample_ms, side.history.from_ms
+    truth: I1 | None = np.empty(size, np.int8) if program.kind is Kind.BOOL else None
+    terms = {node.key: np.empty(size) for node in program.terms}
+    values = np.empty(size)
+    bucket = grid_ms // sample_ms
+    piece = -(-max(_PIECE, 2 * steps) // bucket) * bucket
+    lead = -start_ms % grid_ms // sample_ms
+    edges = [0, *range(lead + piece, size, piece), size]
+    for start, end in pairwise(edges):
+        seen_ms = start_ms + max(0, start - steps) * sample_ms
+        seen = max(0, (seen_ms - seen_ms % grid_ms - start_ms) // sample_ms)
+        found = _whole(program, Lane(side.part(seen, end), windows, knowledge))
+        part, own = slice(start, end), slice(start - seen, None)
+        values[part] = found.values[own]
+        for key, column in found.terms.items():
+            terms[key][part] = column[own]
+        if truth is not None and found.truth is not None:
+            truth[part] = found.truth[own]
+    return Along(program, side.history.end_ms, truth, values, terms)
+
+
+def _reach(node: Node, windows: Mapping[str, Window], sample_ms: int) -> tuple[int, int] | None:
+    """How many steps the past of a node reaches back, and its coarsest grid in ms; None where it reaches back for ever."""
+    if isinstance(node, Crosses | Indicator) or (isinstance(node, Metric) and node.name == "ema"):
+        return None
+    if isinstance(node, Fact):
+        return (0, sample_ms) if node.name != "data_age" else None
+    parts = [_reach(part, windows, sample_ms) for part in node.parts]
+    known = [one for one in parts if one is not None]
+    if len(known) < len(parts):
+        return None
+    steps, grid_ms = max((one[0] for one in known), default=0), max((one[1] for one in known), default=sample_ms)
+    if isinstance(node, Metric) and node.window is not None and node.window.text in windows:
+        window = windows[node.window.text]
+        return -(-window.span_ms // sample_ms) + 1, window.grid_ms
+    if isinstance(node, Derived):
+        own_ms, length = derived_grid(node.window.ms, sample_ms)
+        return steps + own_ms * (length + 1) // sample_ms, max(grid_ms, own_ms)
+    return steps, grid_ms
 
 
 class Lane:
     """Columns of one symbol, each computed once, whoever asks: keep it to ask several programs about one history."""
 
-    def __init__(
-        self,
-        history: History,
-        windows: Mapping[str, Window],
-        others: Mapping[str, History],
-        reference: History | None,
-        knowledge: Knowledge,
-    ) -> None:
-        for other in (*others.values(), *([reference] if reference is not None else [])):
-            if (other.from_ms, other.sample_ms, len(other)) != (history.from_ms, history.sample_ms, len(history)):
-                raise ValueError(f"The history of {other.symbol} does not cover the same steps as that of {history.symbol}.")
-        self.history = history
+    def __init__(self, side: Side, windows: Mapping[str, Window], knowledge: Knowledge) -> None:
+        self.history = side.checked().history
         self._windows = windows
-        self._others = dict(others) | {history.symbol: history}
-        self._reference = reference
+        self._others = dict(side.others) | {side.history.symbol: side.history}
+        self._reference = side.reference
         self._knowledge = knowledge
         self._values: dict[str, F8] = {}
         self._truths: dict[str, I1] = {}
@@ -170,7 +236,8 @@ class Lane:
             reference = None if self._reference is None else self._cut(self._reference, window.grid_ms)
             self._columns[key] = WindowColumns(window, self._cut(history, window.grid_ms), reference)
         columns = self._columns[key]
-        return np.where(columns.known(self._knowledge), columns.column(node.name), np.nan)
+        known, value = columns.known(self._knowledge), columns.column(node.name)
+        return value if known.all() else np.where(known, value, np.nan)
 
     def _point(self, name: str, history: History) -> F8:
         if name == "spread_bps":

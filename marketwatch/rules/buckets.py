@@ -29,6 +29,8 @@ class Buckets:
 
     def cut(self, column: F8, fill: float) -> F8:
         """(buckets, steps in a bucket), filled up at both ends."""
+        if len(column) == self.count * self.per:
+            return column.reshape(-1, self.per)
         whole = np.full(self.count * self.per, fill)
         whole[self.lead : self.lead + len(column)] = column
         return whole.reshape(-1, self.per)
@@ -61,13 +63,24 @@ class Buckets:
     @cached_property
     def prices(self) -> F8:
         """The last known price so far in each bucket: (buckets, steps)."""
-        return last_known(self.cut(self.history.price, np.nan))
+        cells = self.cut(self.history.price, np.nan)
+        return cells if self.history.clean else last_known(cells)
 
     @cached_property
     def missing(self) -> F8:
         """Whether something of the bucket is missing so far, 1 or 0: (buckets, steps). Before the first price nothing is."""
         history = self.history
-        started = np.logical_or.accumulate(~np.isnan(history.price)) if len(history) else history.gap
+        if not history.gap.any():
+            nothing = np.zeros((self.count, self.per))
+            nothing[0] = float(self.lead > 0)
+            return nothing
+        started = (
+            np.ones(len(history), np.bool_)
+            if history.started
+            else np.logical_or.accumulate(~np.isnan(history.price))
+            if len(history)
+            else history.gap
+        )
         gap: Flags = history.gap & started
         missing = self.running(gap.astype(np.float64), np.maximum.accumulate, 0.0)
         if self.lead:

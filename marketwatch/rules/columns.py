@@ -34,13 +34,12 @@ class WindowColumns:
     def column(self, name: str) -> F8:
         """A metric at every step."""
         value: F8 = getattr(self, f"_{name}")
-        return np.where(self._enough, value, np.nan)
+        return value if self._enough.all() else np.where(self._enough, value, np.nan)
 
     def known(self, knowledge: Knowledge) -> Flags:
         """Where the window counts as known."""
-        filled = self.prices.known
         least = 2.0 if knowledge.warming else knowledge.least_filled * self.window.length
-        known: Flags = filled >= least
+        known: Flags = self._filled >= least
         if not knowledge.warming:
             known &= self._seen >= self.window.length
         if self._h.stale is not None and not knowledge.stale:
@@ -68,18 +67,30 @@ class WindowColumns:
         return _with_head(known, mean, squares, self._price)
 
     @cached_property
+    def _filled(self) -> F8:
+        """Buckets of the window that have a price."""
+        if self._h.clean:
+            return np.minimum(self._b.number + 1.0, self.window.length)
+        return self._tally((~np.isnan(self._b.prices)).astype(np.float64))
+
+    @cached_property
     def _enough(self) -> Flags:
-        enough: Flags = self.prices.known >= 2
+        enough: Flags = self._filled >= 2
         return enough
 
     @cached_property
     def _seen(self) -> F8:
         """Buckets of the window that had a price or are known to be missing."""
-        seen = np.maximum(~np.isnan(self._b.prices), self._b.missing).astype(np.float64)
+        if self._h.clean:
+            return self._filled
+        return self._tally(np.maximum(~np.isnan(self._b.prices), self._b.missing).astype(np.float64))
+
+    def _tally(self, cells: F8) -> F8:
+        """How many buckets of the window have a 1, from (buckets, steps)."""
         if self._b.fine:
-            return sliding.sums(self._b.flat(seen), self.window.length)
-        closed = sliding.sums(np.ascontiguousarray(seen[:, -1]), self._closed)
-        return self._b.before(closed, 0.0) + self._b.flat(seen)
+            return sliding.sums(self._b.flat(cells), self.window.length)
+        closed = sliding.sums(np.ascontiguousarray(cells[:, -1]), self._closed)
+        return self._b.before(closed, 0.0) + self._b.flat(cells)
 
     def _total(self, column: F8) -> F8:
         """Sum over the window."""
@@ -105,7 +116,7 @@ class WindowColumns:
 
     @cached_property
     def _price_std(self) -> F8:
-        return np.sqrt(self.prices.squares / self.prices.known)
+        return np.sqrt(self.prices.squares / self._filled)
 
     @property
     def _volatility(self) -> F8:
@@ -198,7 +209,7 @@ class WindowColumns:
     @property
     def _trade_rate(self) -> F8:
         head = ~np.isnan(self._price)
-        seconds = (self.prices.known - head) * (self.window.grid_ms / 1000.0) + head * self._b.elapsed_s
+        seconds = (self._filled - head) * (self.window.grid_ms / 1000.0) + head * self._b.elapsed_s
         return np.rint(self._traded) / seconds
 
     # Returns

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,12 @@ _MOST_STEPS = 100_000_000
 I8 = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+_COLUMNS = (
+    "open", "high", "low", "price", "volume", "notional", "taker_buy_volume", "trades", "bid", "ask", "gap",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
 class History:
     """Every sample step in `[from_ms, from_ms + len * sample_ms)`: float64 columns, NaN where a price is not known.
 
@@ -40,9 +46,32 @@ class History:
     gap: Flags
     whales: I8 = field(default_factory=lambda: np.empty(0, np.int64))
     stale: Flags | None = None
+    started: bool = False
+    """There was a price before the first step: a part of a longer history."""
 
     def __len__(self) -> int:
         return len(self.price)
+
+    def part(self, first: int, end: int) -> History:
+        """The steps `[first, end)` as a history of their own; shares memory."""
+        return replace(
+            self,
+            from_ms=self.from_ms + first * self.sample_ms,
+            stale=None if self.stale is None else self.stale[first:end],
+            started=self.started or self._first_known < first,
+            **{name: getattr(self, name)[first:end] for name in _COLUMNS},
+        )
+
+    @cached_property
+    def _first_known(self) -> int:
+        """The first step with a price; beyond the last without any."""
+        known = ~np.isnan(self.price)
+        return int(np.argmax(known)) if known.any() else len(self)
+
+    @cached_property
+    def clean(self) -> bool:
+        """Every price is known and nothing is missing: the fast case everywhere."""
+        return bool(np.isfinite(self.price.sum())) and not self.gap.any()
 
     @property
     def end_ms(self) -> I8:

@@ -164,24 +164,29 @@ def _moments(length: int, column: F8) -> tuple[F8, ...]:
 def _chan(behind: _Half, known: F8, mean: F8, squares: F8, anchor: F8, *, clean: bool) -> None:
     """Join the ends of the blocks before, in place (Chan's way of joining two samples). `mean` counts from `anchor`."""
     early, late = (slice(None, -1), slice(1, None)), (slice(1, None), slice(None, -1))
-    n = np.broadcast_to(behind.known, known.shape)[early]
-    m = known[late]
-    total = n + m
     apart = behind.mean[early] - mean[late]
     apart += behind.anchor[:-1] - anchor[1:]
-    share = n / total
-    joined, both = mean[late] + apart * share, behind.squares[early] + squares[late] + np.square(apart) * (share * m)
-    alone = m == 0
-    known[late] = total
     if clean:
-        mean[late], squares[late] = joined, both
+        length = known.shape[1]
+        m = np.arange(1.0, length)
+        share = (length - m) / length
+        known[late] = length
+        mean[late] += apart * share
+        np.square(apart, out=apart)
+        apart *= share * m
+        apart += behind.squares[early]
+        squares[late] += apart
         return
-    others = behind.mean[early] + behind.anchor[:-1]
+    n, m = behind.known[early], known[late].copy()
+    total = n + m
+    known[late] = total
+    share = n / total
+    both = behind.squares[early] + squares[late] + np.square(apart) * (share * m)
     missing = np.isnan(anchor[1:])
+    others = behind.mean[early] + np.where(missing, behind.anchor[:-1], behind.anchor[:-1] - anchor[1:])
     np.copyto(anchor[1:], 0.0, where=missing)
-    only = np.where(missing, others, behind.mean[early] + (behind.anchor[:-1] - anchor[1:]))
-    mean[late] = np.where(n == 0, mean[late], np.where(alone, only, joined))
-    squares[late] = np.where(n == 0, squares[late], np.where(alone, behind.squares[early], both))
+    mean[late] = np.where(n == 0, mean[late], np.where(m == 0, others, mean[late] + apart * share))
+    squares[late] = np.where(n == 0, squares[late], np.where(m == 0, behind.squares[early], both))
 
 
 def _weighted(length: int, column: F8) -> tuple[F8, F8]:

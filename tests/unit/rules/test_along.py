@@ -15,7 +15,7 @@ from marketwatch.engine.grids import windows_of as engine_windows
 from marketwatch.model.market import Instrument, Samples, Trade, Whale, Whales
 from marketwatch.model.metrics import WINDOW_METRICS, MetricTable, Window
 from marketwatch.ports import SampleColumns
-from marketwatch.rules.along import along
+from marketwatch.rules.along import Along, along
 from marketwatch.rules.frame import MarketFacts
 from marketwatch.rules.history import History, densify
 from marketwatch.rules.live import LiveTable
@@ -141,6 +141,11 @@ _NEAR_ZERO = {"volatility": 1e-9, "drawdown": 1e-9, "max_drawdown": 1e-9, "chang
               "realized_vol": 1e-4, "beta": 1e-9, "buy_ratio": 1e-12}  # fmt: skip
 
 
+def slack(key: str) -> float:
+    """What may differ where the value itself is near 0."""
+    return _NEAR_ZERO.get(key.partition("(")[0], 1e-9)
+
+
 def agree(programs: Sequence[Program], samples: Sequence[Samples], running: Running, whales: Sequence[Trade] = (),
           knowledge: Knowledge | None = None) -> None:  # fmt: skip
     lanes = histories(samples, whales)
@@ -151,8 +156,7 @@ def agree(programs: Sequence[Program], samples: Sequence[Samples], running: Runn
             )
             for key, column in found.terms.items():
                 live = np.array([one[number] for one in running.terms[at][key]])
-                slack = _NEAR_ZERO.get(key.partition("(")[0], 1e-9)
-                np.testing.assert_allclose(column, live, rtol=1e-9, atol=slack, err_msg=f"{key} of {symbol}")
+                np.testing.assert_allclose(column, live, rtol=1e-9, atol=slack(key), err_msg=f"{key} of {symbol}")
             live = np.array([one[number] for one in running.truths[at]])
             if found.truth is not None:
                 differs = np.flatnonzero(found.truth != live)
@@ -181,6 +185,26 @@ def run(
 def test_every_metric_along_time_is_the_engines(window: str) -> None:
     samples = a_market(4, 3300 if window.endswith("m") else 1500, gaps=0.004, first=1_000_003)
     run([f"{name}({window})" for name in WINDOW_METRICS], samples, condition=False)
+
+
+def test_pieces_of_a_long_history_say_what_the_whole_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = a_market(12, 6000, gaps=0.003, first=2_000_017)
+    lanes = histories(samples)
+    programs = [compile_rule(rule) for rule in RULES]
+    programs += [compile_rule(f"{name}({window}) > 0") for name in WINDOW_METRICS for window in ("60", "11m")]
+    whole = [ask(program, lanes) for program in programs]
+    monkeypatch.setattr("marketwatch.rules.along._PIECE", 700)
+    for program, expected in zip(programs, whole, strict=True):
+        found = ask(program, lanes)
+        assert found.truth is not None
+        np.testing.assert_array_equal(found.truth, expected.truth, err_msg=program.source)
+        np.testing.assert_array_equal(found.end_ms, expected.end_ms)
+        for key, column in found.terms.items():
+            np.testing.assert_allclose(column, expected.terms[key], rtol=1e-9, atol=slack(key), err_msg=key)
+
+
+def ask(program: Program, lanes: Mapping[str, History]) -> Along:
+    return along(program, lanes["B"], windows=windows([program]), others=lanes, reference=lanes["A"])
 
 
 def test_rules_along_time_are_the_live_ones() -> None:
