@@ -41,11 +41,11 @@ class AlertStream:
         self._changed.clear()
 
     def _listen(self) -> None:
-        """Hear the bus of the watch of the moment."""
+        """Hear the bus of the watch of the moment; after a change of it everything active is new to who listens."""
         slot = self._desk.slot
         if slot.current is not None and self._generation != slot.generation:
+            self._changed = dict(slot.current.state.alerts) if self._generation >= 0 else {}
             self._generation = slot.generation
-            self._changed = dict(slot.current.state.alerts)
             slot.current.bus.subscribe(Alerts, self._on_alerts, name="alert stream")
 
     def _on_alerts(self, batch: Alerts) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
+from weakref import WeakKeyDictionary
 
 from ...model.alerts import Alert, AlertState
+from ...watch import Watch
 from .. import format as fmt
 
 MARKET = "*"
 """The symbol of alerts about the market as a whole or about the program."""
 _DAY_MS = 86_400_000
+_labels: WeakKeyDictionary[Watch, dict[str, str]] = WeakKeyDictionary()
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 STATE_WORDS = {
     AlertState.PENDING: "pending",
@@ -27,15 +31,22 @@ def element_id(given: str, kind: str = "alert") -> str:
 
 
 def figure(value: float | None) -> str:
-    """A value of a rule's term: five significant digits, whole numbers without decimals."""
-    if value is not None and abs(value) < 1e15 and value == int(value):
-        return fmt.number(value, 0)
-    return fmt.quantity(value)
+    """A value of a rule's term: five significant digits without zeros at the end."""
+    text = fmt.quantity(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def subject(symbol: str, base: str) -> str:
-    """What an alert is about."""
-    return "Market" if symbol == MARKET else base or symbol
+def subject(symbol: str, watch: Watch) -> str:
+    """What an alert is about: the coin, the whole symbol where several pairs are of that coin, or the market."""
+    if symbol == MARKET:
+        return "Market"
+    labels = _labels.get(watch)
+    if labels is None:
+        counts = Counter(item.base for item in watch.instruments.values())
+        labels = _labels[watch] = {
+            item.symbol: item.base if counts[item.base] == 1 else item.symbol for item in watch.instruments.values()
+        }
+    return labels.get(symbol, symbol)
 
 
 def moment(time_ms: int, now_ms: int) -> str:

@@ -195,9 +195,7 @@ def alert_view(alert: Alert, watch: Watch, now_ms: int) -> AlertView:
 
 
 def _about(symbol: str, watch: Watch) -> tuple[str, str]:
-    instrument = watch.instruments.get(symbol)
-    base = subject(symbol, instrument.base if instrument is not None else "")
-    return base, symbol_href(symbol) if instrument is not None else ""
+    return subject(symbol, watch), symbol_href(symbol) if symbol in watch.instruments else ""
 
 
 def _past_view(alert: Alert, watch: Watch, now_ms: int) -> PastView:
@@ -252,9 +250,10 @@ def active_of(watch: Watch, query: Query, now_ms: int) -> ActiveView:
 
 def past_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int, problem: str = "") -> PastViews:
     """The history. `past`: newest first."""
-    found = [alert for alert in past if query.takes(alert)]
+    wanted = query.state in ("", "resolved")
+    found = [alert for alert in past if wanted and query.takes(alert)]
     views = tuple(_past_view(alert, watch, now_ms) for alert in found[:_MOST_PAST])
-    return PastViews(views, max(0, len(found) - _MOST_PAST), problem, query.state in ("", "resolved"))
+    return PastViews(views, max(0, len(found) - _MOST_PAST), problem, wanted)
 
 
 def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int) -> RulesView:
@@ -287,12 +286,12 @@ def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int) -> 
 
 
 def _details(rule: Rule) -> str:
-    """Symbols and durations of a rule in few words."""
+    """Severity, symbols and durations of a rule in few words."""
     if rule.symbols == (MARKET,):
         names = "all symbols"
     else:
         names = ", ".join(rule.symbols[:4]) + (f" and {len(rule.symbols) - 4} more" if len(rule.symbols) > 4 else "")
-    parts = [names]
+    parts = [rule.severity.value, names]
     parts += [f"for {fmt.long_duration(rule.for_ms)}"] if rule.for_ms else []
     parts += [f"cooldown {fmt.long_duration(rule.cooldown_ms)}"] if rule.cooldown_ms else []
     return " · ".join(parts)
@@ -322,7 +321,7 @@ def filters_of(watch: Watch, past: Sequence[Alert], query: Query) -> FiltersView
     order = {name: place for place, name in enumerate(watch.symbols)}
     coins = tuple(
         FilterView(
-            watch.instruments[name].base,
+            subject(name, watch),
             query._replace(coin="" if name == query.coin else name).address,
             name == query.coin,
             0,

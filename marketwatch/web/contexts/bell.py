@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...model.alerts import Alert, AlertState
-from ...model.market import Instrument
 from ...watch import Watch
 from .alert_words import element_id, reason, subject
 
@@ -66,11 +65,10 @@ def _toasts(watch: Watch) -> tuple[ToastView, ...]:
         return ()
     ended = {alert.alert_id: alert for alert in state.recent_alerts}
     known = [state.alerts.get(alert_id) or ended.get(alert_id) for alert_id in newest]
-    return tuple(_toast(alert, watch.instruments.get(alert.symbol)) for alert in known if alert is not None)
+    return tuple(_toast(alert, watch) for alert in known if alert is not None)
 
 
-def _toast(alert: Alert, instrument: Instrument | None) -> ToastView:
-    about = subject(alert.symbol, instrument.base if instrument is not None else "")
+def _toast(alert: Alert, watch: Watch) -> ToastView:
     firing_now = alert._replace(state=AlertState.FIRING)
-    title = f"{about}: {alert.rule_name}"
+    title = f"{subject(alert.symbol, watch)}: {alert.rule_name}"
     return ToastView(element_id(alert.alert_id), alert.fired_ms, alert.severity.value, title, reason(firing_now))
