@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .derived import derived_grid
+from .errors import RuleError
 from .frame import Frame
 from .nodes import Kind
 from .plan import Plan
 from .program import Program
 from .truth import F8, I1, Knowledge
+
+MOST_CELLS = 12_000_000
+"""Values that statistics of expressions may remember in all: a hundred megabytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +56,7 @@ class LiveTable:
         self._sample_ms = sample_ms
         self._programs: list[LiveProgram] = []
         self._plan = Plan((), self.symbols, sample_ms, self.knowledge, None)
+        self._rows: dict[str, int] = {}
         self._outdated = False
         self._time_ms = -1
 
@@ -61,8 +67,11 @@ class LiveTable:
 
     def add(self, program: Program) -> LiveProgram:
         """Take a program in, from the next tick on. Raises RuleError when the past it needs would not fit into memory."""
-        wanted = [live.program for live in self._programs] + [program]
-        Plan.check(wanted, len(self.symbols), self._sample_ms)
+        rows = self._rows | {one.key: derived_grid(one.window.ms, self._sample_ms)[1] for one in program.statistics}
+        if (cells := sum(rows.values()) * len(self.symbols)) > MOST_CELLS:
+            what = f"The statistics of all rules would remember {cells} values; {MOST_CELLS} are the most."
+            raise RuleError(1, what, "Use shorter windows or fewer of them.")
+        self._rows = rows
         live = LiveProgram(program, self)
         self._programs.append(live)
         self._outdated = True
@@ -73,6 +82,8 @@ class LiveTable:
 
     def remove(self, live: LiveProgram) -> None:
         self._programs = [one for one in self._programs if one is not live]
+        needed = {one.key for other in self._programs for one in other.program.statistics}
+        self._rows = {key: rows for key, rows in self._rows.items() if key in needed}
         self._outdated = True
 
     def tick(self, frame: Frame) -> None:

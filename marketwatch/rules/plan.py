@@ -10,8 +10,7 @@ import numpy as np
 
 from ..model.metrics import WindowState
 from .catalogue import SYSTEM_OF
-from .derived import DerivedRing, derived_grid
-from .errors import RuleError
+from .derived import DerivedRing
 from .facts import fact
 from .frame import Frame
 from .nodes import (
@@ -34,8 +33,6 @@ from .spans import matches
 from .studies import StudyColumn
 from .truth import F8, I1, Flags, Knowledge, arithmetic, compare, crossing, known_flags
 
-MOST_CELLS = 12_000_000
-"""Values that statistics of expressions may remember in all: a hundred megabytes."""
 Source = Callable[[Frame], F8]
 
 
@@ -82,15 +79,6 @@ class Plan:
         self._stale: Flags = np.zeros(len(symbols), np.bool_)
         self._build_numbers(earlier)
         self._build_truths(earlier)
-
-    @staticmethod
-    def check(programs: Iterable[Program], symbols: int, sample_ms: int) -> None:
-        """Whether the past of all statistics fits. Raises RuleError."""
-        nodes = [node for node in _different(one.expression for one in programs) if isinstance(node, Derived)]
-        cells = sum(derived_grid(node.window.ms, sample_ms)[1] for node in nodes) * symbols
-        if cells > MOST_CELLS:
-            raise RuleError(1, f"The statistics of all rules would remember {cells} values; {MOST_CELLS} are the most.",
-                            "Use shorter windows or fewer of them.")  # fmt: skip
 
     # Building
 

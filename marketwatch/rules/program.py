@@ -49,6 +49,11 @@ class Program:
         return tuple(dict.fromkeys(one.window.text for one in metrics if one.window is not None))
 
     @cached_property
+    def statistics(self) -> tuple[Derived, ...]:
+        """The expressions whose past has to be remembered."""
+        return tuple(of_type(self.expression, Derived))
+
+    @cached_property
     def intervals(self) -> tuple[str, ...]:
         """The candles that it needs."""
         return tuple(dict.fromkeys(one.interval for one in of_type(self.expression, Indicator)))
@@ -87,7 +92,7 @@ def compile_rule(source: str, *, condition: bool = True) -> Program:
         raise RuleError(column_of(parsed.tree), "A rule is a condition, and this is a value.", "Compare it: ... > 0.")
     program = Program(source, node, parsed.for_s)
     _bound(len(program.windows), MOST_WINDOWS, "windows")
-    _bound(len(of_type(node, Derived)), MOST_DERIVED, "statistics of expressions")
+    _bound(len(program.statistics), MOST_DERIVED, "statistics of expressions")
     _bound(len(of_type(node, Indicator)), MOST_INDICATORS, "candle indicators")
     return program
 

@@ -82,8 +82,8 @@ def _probe(name: str, values: tuple[float, ...]) -> None:
 def run(study: Study, values: Sequence[float], candles: Mapping[str, F8]) -> list[F8]:
     """All outputs over the candles of one symbol, oldest first; NaN until enough were seen."""
     whole = [isinstance(default, int) for default in study.parameters.values()]
-    given = {name: int(value) if one else value for name, value, one in zip(study.parameters, values, whole, strict=True)}
-    out = _library("talib.abstract").Function(study.name)(dict(candles), **given)
+    given = [int(value) if one else value for value, one in zip(values, whole, strict=True)]
+    out = getattr(_library("talib"), study.name.upper())(*(candles[name] for name in study.inputs), *given)
     columns = list(out) if isinstance(out, (list, tuple)) else [out]
     return [_floats(column) for column in columns]
 
