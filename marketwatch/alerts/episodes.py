@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..model.alerts import Alert, AlertState, Rule
 from ..model.market import Samples
-from ..model.metrics import MetricTable, WindowState
+from ..model.metrics import MetricTable, Window, WindowState
 from ..model.system import Level
 from ..rules.live import Result
 from ..rules.nodes import walk
@@ -66,15 +67,15 @@ def begun(one: Compiled, result: Result, moment: Moment, column: int, name: str,
     first = program.first_comparison
     terms = {key: number(value) for key, value in result.at(column).items()}
     metric = program.source if first is None else first.metric
-    context = {
-        "time_ms": table.time_ms,
-        "price": number(float(table.points["price"][column])),
-        "terms": terms,
-        "windows": windows_at(one, table, column, sample_ms),
-        "trades": {"first_id": int(ids.first[column]) or None, "last_id": int(ids.last[column]) or None},
-        "rule": rule_facts(rule),
-        **facts,
-    }
+    context: dict[str, Any] = {"time_ms": table.time_ms, "terms": terms}
+    if state is AlertState.FIRING:
+        context |= {
+            "price": number(float(table.points["price"][column])),
+            "windows": windows_at(one, table, column, sample_ms),
+            "trades": {"first_id": int(ids.first[column]) or None, "last_id": int(ids.last[column]) or None},
+            "rule": rule_facts(rule),
+            **facts,
+        }
     identity = alert_id if state is AlertState.FIRING else pending_id
     return Alert(
         identity(rule.rule_id, rule.version, name, table.time_ms), rule.rule_id, rule.version, rule.name, name, metric,
@@ -91,17 +92,26 @@ def _value(one: Compiled, result: Result, column: int) -> float | None:
     return None if node is None else number(float(result.plan.column(node)[column]))
 
 
+_FLAGS = {bits: [flag.name.lower() for flag in WindowState if bits & flag and flag.name] for bits in range(8)}
+
+
 def windows_at(one: Compiled, table: MetricTable, column: int, sample_ms: int) -> dict[str, Any]:
     """How full and how sound the rule's windows are."""
-    lengths = {window.name: window.length for window in table.windows}
     return {
         wanted: {
-            "filled": int(table.filled[name][column]),
-            "length": lengths[name],
-            "flags": [flag.name.lower() for flag in WindowState if flag and table.state[name][column] & flag and flag.name],
+            "filled": int(table.filled[window.name][column]),
+            "length": window.length,
+            "flags": _FLAGS[int(table.state[window.name][column]) & 7],
         }
-        for wanted, name in matches(one.windows, table.windows, sample_ms).items()
+        for wanted, window in windows_of(one.windows, table.windows, sample_ms)
     }
+
+
+@lru_cache(maxsize=4096)
+def windows_of(wanted: tuple[str, ...], have: tuple[Window, ...], sample_ms: int) -> tuple[tuple[str, Window], ...]:
+    """Which of the engine's windows a rule means; those that the engine has not are left out."""
+    by_name = {window.name: window for window in have}
+    return tuple((name, by_name[found]) for name, found in matches(wanted, have, sample_ms).items())
 
 
 def rule_facts(rule: Rule) -> dict[str, Any]:

@@ -27,7 +27,8 @@ from .standing import Place, Standing, side_of
 LATE_MS = 30_000
 """Data that amends steps older than this, or that is received this long after its time, makes what it raises late."""
 MOST_RULES = 1000
-MOST_PENDING_SHOWN = 500
+MOST_PENDING, MOST_NEWLY_PENDING = 500, 50
+"""Pending ones that are shown, in all and from one step; the others are evaluated all the same."""
 
 
 class Evaluator:
@@ -149,7 +150,8 @@ class Evaluator:
         truth, recovered = (
             np.concatenate(rows).reshape(-1, width) if rows else np.zeros((0, width), np.int8) for rows in self._rows
         )
-        truth *= self._applies
+        if not self._everywhere:
+            truth *= self._applies
         if self._expired:
             truth[sorted(self._expired)] = UNKNOWN
         quiet = self.silent(frame)
@@ -174,6 +176,7 @@ class Evaluator:
             [nothing if live is None else self._row(live) for live in recovers],
         )
         self._applies = np.array([one.applies for one in self.rules], np.int8).reshape(-1, len(self.symbols))
+        self._everywhere = bool(self._applies.all())
         self._market = np.flatnonzero([one.market_only for one in self.rules])
         self._of_symbols = np.flatnonzero([one.scope is Scope.SYMBOL for one in self.rules])
 
@@ -202,8 +205,10 @@ class Evaluator:
             alert = self.alerts[told.cell]
             self.alerts[told.cell] = alert._replace(context={**alert.context, "notices": told.number})
             notify.append(alert.alert_id)
-            alerts = [one for one in alerts if one.alert_id != alert.alert_id] + [self.alerts[told.cell]]
-        alerts += self._shown(moment)
+        newest = {alert.alert_id: alert for alert in alerts}
+        newest |= {self.alerts[told.cell].alert_id: self.alerts[told.cell] for told in outcome.notices}
+        alerts = list(newest.values())
+        alerts += self._shown(outcome.pending, moment)
         if not alerts:
             return None
         alerts.sort(key=lambda alert: (alert.rule_id, alert.symbol, alert.fired_ms, alert.state is not AlertState.RESOLVED))
@@ -248,17 +253,13 @@ class Evaluator:
         causes = [Cause.HELD if machine.phase[cell] == Phase.FIRING else Cause.WITHDRAWN for cell in gone]
         return [_over(self.waiting.pop(cell), cause, machine.time_ms) for cell, cause in zip(gone, causes, strict=True)]
 
-    def _shown(self, moment: Moment) -> list[Alert]:
+    def _shown(self, begun: list[int], moment: Moment) -> list[Alert]:
         """Pending ones that began at this step, as long as there is room."""
-        room = MOST_PENDING_SHOWN - len(self.waiting)
-        if room <= 0:
-            return []
-        cells = self.machine.pending
-        cells = cells[self.machine.since[cells] == moment.table.time_ms][:room]
-        for cell in cells.tolist():
+        cells = begun[: max(0, min(MOST_NEWLY_PENDING, MOST_PENDING - len(self.waiting)))]
+        for cell in cells:
             row, column = divmod(cell, len(self.symbols))
             self.waiting[cell] = self._begun(row, column, moment, AlertState.PENDING, {})
-        return [self.waiting[cell] for cell in cells.tolist()]
+        return [self.waiting[cell] for cell in cells]
 
     def _end_rows(self, rows: Sequence[int], cause: Cause, time_ms: int | None = None) -> list[Alert]:
         """End all episodes of some rules."""

@@ -83,10 +83,12 @@ class Told(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What one step did, ordered by cell. `held_back`: cells that would have fired had there been room."""
+    """What one step did, ordered by cell. `pending`: cells that wait for their `for` from this step on. `held_back`: how many
+    cells would have fired had there been room."""
 
     changes: list[Change]
     notices: list[Told]
+    pending: list[int]
     held_back: int = 0
 
 
@@ -111,6 +113,7 @@ class Machine:
         self._recover = np.array([one.recover for one in timings], np.int64)
         self.phase: I1 = np.zeros(len(timings) * symbols, np.int8)
         self.since: I8 = np.zeros(len(timings) * symbols, np.int64)
+        self._scratch, self._up = (np.zeros(len(timings) * symbols, np.bool_) for _ in range(2))
         self._active = np.zeros(0, _EPISODE)
         self._pending_due = NEVER
         self._told: dict[int, int] = {}
@@ -136,16 +139,18 @@ class Machine:
         A time that is not later than the last one changes nothing.
         """
         if time_ms <= self.time_ms:
-            return Outcome([], [])
+            return Outcome([], [], [])
         flat = truth.reshape(-1)
         changes = self._bridge(time_ms)
         waited = min(time_ms - self.time_ms, self._step_ms)
         self.time_ms = time_ms
         changes += self._follow(time_ms, waited, flat, recovered)
-        fired, held_back = self._rise(time_ms, waited, flat)
+        begun = self._rise(time_ms, waited, flat)
+        fired, held_back = self._due(time_ms, flat) if time_ms >= self._pending_due else (np.zeros(0, np.int64), 0)
         changes += self._fire(time_ms, fired)
         changes.sort(key=lambda change: change.cell)
-        return Outcome(changes, self._notices(time_ms, flat), held_back)
+        waiting = begun[self.phase[begun] == Phase.PENDING].tolist()
+        return Outcome(changes, self._notices(time_ms, flat), waiting, held_back)
 
     def _bridge(self, time_ms: int) -> list[Change]:
         """What the time without evaluations since the last step means: an outage, or steps that were left out."""
@@ -214,21 +219,26 @@ class Machine:
             over &= now != TRUE
         return over
 
-    def _rise(self, time_ms: int, waited: int, truth: I1) -> tuple[Cells, int]:
-        """Begin and reset what is pending; the cells that fire now, and how many must wait for want of room."""
-        true = truth == TRUE
-        pending = self.phase == Phase.PENDING
-        resets = np.flatnonzero(pending & ~true)
+    def _rise(self, time_ms: int, waited: int, truth: I1) -> Cells:
+        """Begin and reset what is pending, where truth and phase disagree; answers the cells that began."""
+        self._differs(truth)
+        cells = np.flatnonzero(self._scratch)
+        true, phase = truth[cells] == TRUE, self.phase[cells]
+        resets: Cells = cells[(phase == Phase.PENDING) & ~true]
+        begins: Cells = cells[(phase == Phase.NORMAL) & true]
         if len(resets):
             self._reset(resets, waited, truth, in_grace=time_ms < self._grace_ms)
-        begins = np.flatnonzero(true & (self.phase == Phase.NORMAL))
         if len(begins):
             self.phase[begins] = Phase.PENDING
             self.since[begins] = time_ms
             self._pending_due = min(self._pending_due, time_ms + int(self._for[begins // self.symbols].min()))
-        if time_ms < self._pending_due:
-            return np.zeros(0, np.int64), 0
-        return self._due(time_ms, true)
+        return begins
+
+    def _differs(self, truth: I1) -> None:
+        """Into the scratch column: where the truth is not what the phase was made from, in three passes over bytes."""
+        np.equal(truth, TRUE, out=self._scratch)
+        np.not_equal(self.phase, Phase.NORMAL.value, out=self._up)
+        np.not_equal(self._scratch, self._up, out=self._scratch)
 
     def _reset(self, cells: Cells, waited: int, truth: I1, *, in_grace: bool) -> None:
         held = cells[truth[cells] == UNKNOWN] if in_grace else cells[:0]
@@ -236,10 +246,11 @@ class Machine:
         self.phase[held] = Phase.PENDING
         self.since[held] += waited
 
-    def _due(self, time_ms: int, true: NDArray[np.bool_]) -> tuple[Cells, int]:
+    def _due(self, time_ms: int, truth: I1) -> tuple[Cells, int]:
+        """The cells that fire now, and how many have to wait for want of room."""
         waiting = self._cells(Phase.PENDING)
         at = self.since[waiting] + self._for[waiting // self.symbols]
-        due = (at <= time_ms) & true[waiting]
+        due = (at <= time_ms) & (truth[waiting] == TRUE)
         fired, later = waiting[due], at[~due]
         room = fired[:MOST_FIRING]
         self._pending_due = int(later.min()) if len(later) else NEVER
@@ -317,13 +328,13 @@ class Machine:
         self.time_ms, self.restored = time_ms, restored
         active = []
         for row in rows:
-            cell, phase = row["cell"], row["phase"]
+            cell, phase = row["cell"], Phase(row["phase"])
             self.phase[cell], self.since[cell] = phase, row.get("since", 0)
             if phase in (Phase.FIRING, Phase.RECOVERING):
                 active.append((cell, row["known"], row["due"], row["told"]))
             if "told_ms" in row:
-                self._told[cell] = row["told_ms"]
+                self._told[cell] = int(row["told_ms"])
             if "flaps" in row:
-                self._flaps[cell] = (row["flaps"][0], row["flaps"][1])
+                self._flaps[cell] = (int(row["flaps"][0]), float(row["flaps"][1]))
         self._active = np.sort(np.array(active, _EPISODE), order="cell")
         self._pending_due = 0

@@ -39,7 +39,7 @@ def restore(evaluator: Evaluator, saved: dict[str, Any] | None, stored: Iterable
         saved = {"format": FORMAT, "time_ms": -1, "cells": []}
     try:
         return _Restoring(evaluator, saved, None if stored is None else {alert.alert_id: alert for alert in stored}).run()
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, IndexError) as error:
         raise ValueError(f"The snapshot of the alerts is damaged: {error!r}.") from None
 
 

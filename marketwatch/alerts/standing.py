@@ -9,9 +9,9 @@ import numpy as np
 
 from ..model.metrics import MetricTable, WindowState
 from ..rules.live import Result
-from ..rules.spans import matches
 from ..rules.truth import UNKNOWN
 from .compiled import Compiled, Scope
+from .episodes import windows_of
 from .machine import Phase
 
 
@@ -66,9 +66,8 @@ def side_of(one: Compiled, result: Result | None, place: Place, *, expired: bool
 
 def _unknown(one: Compiled, result: Result, place: Place) -> tuple[Side, str]:
     table, column = place.table, place.column
-    lengths = {window.name: window.length for window in table.windows}
-    for wanted, name in matches(one.windows, table.windows, place.sample_ms).items():
-        if table.state[name][column] & np.uint8(WindowState.WARMUP):
-            return Side.WARMUP, f"The window {wanted} has {table.filled[name][column]} of {lengths[name]} buckets."
+    for wanted, window in windows_of(one.windows, table.windows, place.sample_ms):
+        if table.state[window.name][column] & np.uint8(WindowState.WARMUP):
+            return Side.WARMUP, f"The window {wanted} has {table.filled[window.name][column]} of {window.length} buckets."
     missing = [key for key, value in result.at(column).items() if np.isnan(value)]
     return Side.NO_DATA, f"Not known at the moment: {', '.join(missing)[:200] or one.rule.expression[:200]}."

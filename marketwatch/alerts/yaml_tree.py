@@ -129,6 +129,6 @@ class _Reader:
 
 
 def _text(event: Any, line: int, column: int) -> Text:
-    plain = event.style is None
+    plain = not event.style
     one_line = event.start_mark.line == event.end_mark.line and event.style in (None, "", "'", '"')
     return Text(event.value, line, column, (column + (0 if plain else 1)) if one_line else 0, plain)
