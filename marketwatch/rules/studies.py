@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from .catalogue import CANDLE_FIELDS
 from .frame import Candles, Frame
 from .nodes import Indicator
-from .talib import FIELDS, output, studies
+from .talib import call, output, studies
 from .truth import F8
 
 
@@ -33,18 +36,29 @@ class StudyColumn:
 
     def _computed(self, candles: Candles) -> F8:
         if self._symbol is not None:
-            return np.asarray(newest(self._node, candles, self._symbol))
-        return np.array([newest(self._node, candles, symbol) for symbol in range(candles.close.shape[1])])
+            return np.asarray(newest(self._node, candles, [self._symbol])[0])
+        return newest(self._node, candles, range(candles.close.shape[1]))
 
 
-def newest(node: Indicator, candles: Candles, symbol: int) -> float:
-    """The indicator at the newest closed candle of a symbol."""
-    columns = {name: np.ascontiguousarray(getattr(candles, name)[:, symbol]) for name in FIELDS}
-    return float(along_candles(node, columns)[-1]) if len(columns["close"]) else np.nan
+def newest(node: Indicator, candles: Candles, symbols: Sequence[int]) -> F8:
+    """The indicator at the newest closed candle of some symbols."""
+    if not len(candles.close):
+        return np.full(len(symbols), np.nan)
+    if node.name in CANDLE_FIELDS:
+        return np.array(getattr(candles, node.name)[-1, symbols])
+    study = studies()[node.name]
+    columns = [np.ascontiguousarray(getattr(candles, name).T) for name in study.inputs]
+    known = ~np.isnan(candles.close)
+    first = np.where(known.any(axis=0), np.argmax(known, axis=0), -1)
+    out = np.full(len(symbols), np.nan)
+    for place, symbol in enumerate(symbols):
+        if first[symbol] >= 0:
+            out[place] = call(study, node.parameters, [column[symbol, first[symbol] :] for column in columns])[node.output][-1]
+    return np.where(np.isfinite(out), out, np.nan)
 
 
 def along_candles(node: Indicator, columns: dict[str, F8]) -> F8:
     """The indicator at every candle of one symbol."""
-    if node.name in ("open", "close"):
+    if node.name in CANDLE_FIELDS:
         return columns[node.name]
     return output(studies()[node.name], node.parameters, columns, node.output)

@@ -79,13 +79,17 @@ def _probe(name: str, values: tuple[float, ...]) -> None:
         raise ValueError(f"TA-Lib refuses these parameters of {name} ({parameters}).") from error
 
 
-def run(study: Study, values: Sequence[float], candles: Mapping[str, F8]) -> list[F8]:
-    """All outputs over the candles of one symbol, oldest first; NaN until enough were seen."""
+def call(study: Study, values: Sequence[float], inputs: Sequence[F8]) -> list[NDArray[Any]]:
+    """The library's own outputs for one symbol's inputs, oldest first."""
     whole = [isinstance(default, int) for default in study.parameters.values()]
     given = [int(value) if one else value for value, one in zip(values, whole, strict=True)]
-    out = getattr(_library("talib"), study.name.upper())(*(candles[name] for name in study.inputs), *given)
-    columns = list(out) if isinstance(out, (list, tuple)) else [out]
-    return [_floats(column) for column in columns]
+    out = getattr(_library("talib"), study.name.upper())(*inputs, *given)
+    return list(out) if isinstance(out, (list, tuple)) else [out]
+
+
+def run(study: Study, values: Sequence[float], candles: Mapping[str, F8]) -> list[F8]:
+    """All outputs over the candles of one symbol, oldest first; NaN until enough were seen."""
+    return [_floats(column) for column in call(study, values, [candles[name] for name in study.inputs])]
 
 
 def _floats(column: NDArray[Any]) -> F8:
