@@ -135,6 +135,7 @@ document.querySelector(".filter")?.addEventListener("input", (event) => {
 });
 
 // Toasts: every alert that is told of shows once, on whichever page is open, and is remembered so that no other page repeats it.
+// What a page finds when it opens shows only while it is fresh; what comes in while it is open always does.
 const toasts = document.getElementById("toasts");
 const FRESH_MS = 30000;
 const STAYS_MS = 12000;
@@ -144,14 +145,13 @@ function toldKeys() {
   try { return JSON.parse(localStorage.getItem("told") ?? "[]"); } catch { return []; }
 }
 
-function tell() {
+function tell(oldest) {
   const told = document.getElementById("told");
   const keys = toldKeys();
   const fresh = [...(told?.children ?? [])].reverse().filter((item) => !keys.includes(item.dataset.key));
   if (!fresh.length) return;
   localStorage.setItem("told", JSON.stringify([...keys, ...fresh.map((item) => item.dataset.key)].slice(-200)));
-  const now = Number(clock.dataset.now);
-  for (const item of fresh) if (now - Number(item.dataset.time) < FRESH_MS) toast(item);
+  for (const item of fresh) if (Number(item.dataset.time) >= oldest) toast(item);
 }
 
 function toast(item) {
@@ -172,5 +172,5 @@ function fade(box) {
   setTimeout(() => { if (box.matches(":hover, :focus-within")) fade(box); else box.remove(); }, STAYS_MS);
 }
 
-tell();
-new MutationObserver(tell).observe(document.querySelector(".state"), { childList: true, subtree: true });
+tell(Number(clock.dataset.now) - FRESH_MS);
+new MutationObserver(() => tell(0)).observe(document.querySelector(".state"), { childList: true, subtree: true });

@@ -167,12 +167,13 @@ class MarksView:
 
 @dataclass(frozen=True, slots=True)
 class AlertsPage:
-    """The page `/alerts`."""
+    """The page `/alerts`. `file`: where rules are written down."""
 
     filters: FiltersView
     active: ActiveView
     past: PastViews
     rules: RulesView
+    file: str
     stream: str
 
 
@@ -341,7 +342,7 @@ def marks_of(watch: Watch, past: Sequence[Alert], symbol: str, now_ms: int, limi
 
 
 def alerts_page(
-    watch: Watch, past: Sequence[Alert], query: Query, *, now_ms: int, stream: str, problem: str = ""
+    watch: Watch, past: Sequence[Alert], query: Query, *, now_ms: int, stream: str, problem: str = "", file: str = "rules.yml"
 ) -> AlertsPage:
     """The whole page `/alerts`."""
     return AlertsPage(
@@ -349,5 +350,6 @@ def alerts_page(
         active=active_of(watch, query, now_ms),
         past=past_of(watch, past, query, now_ms, problem),
         rules=rules_of(watch, past, query, now_ms),
+        file=file,
         stream=stream,
     )

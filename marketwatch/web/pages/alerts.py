@@ -10,7 +10,7 @@ from ...errors import NotFound
 from ..api.desk import DESK
 from ..contexts.alerts import Query, alerts_page
 from ..contexts.frame import market_now_ms
-from ..keys import CLOCK, HUB, RENDERER, WATCH
+from ..keys import CLOCK, HUB, RENDERER, SETTINGS, WATCH
 from ..live import LIVE, alerts_channel
 from ..render import error_page
 from .overview import connecting
@@ -47,6 +47,7 @@ async def alerts(request: web.Request) -> web.Response:
         now_ms=market_now_ms(watch, request.app[CLOCK]),
         stream=live.stream_address(name, "alerts") + ("&" + given if given else ""),
         problem=live.history.problem,
+        file=str(request.app[SETTINGS].rules_file),
     )
     return request.app[RENDERER].page(request, "alerts.html", context)
 
