@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from .bus import Publish
-from .model.alerts import Alert, AlertState, Notification, Rule
+from .model.alerts import Alert, AlertState, Notification, Pin, Rule
 from .model.market import Candle, Gap, Instrument, Samples, Source, Trade, Whale
 from .model.metrics import MetricTable
 from .model.system import Notice
@@ -70,12 +70,14 @@ class WriteBatch:
     """Oldest fact first. A resolved alert stays resolved; a pending one that ends without firing is removed again."""
     notifications: list[Notification] = field(default_factory=list)
     """What is to be told of `alerts`; one that is stored already stays as it is."""
+    pins: list[Pin] = field(default_factory=list)
+    """Spans of samples and trades that retention leaves alone."""
 
     def __len__(self) -> int:
         return (
             len(self.instruments) + len(self.samples) + len(self.trades) + len(self.whales) + len(self.candles)
             + len(self.gaps) + len(self.aggregates) + len(self.venue_candles) + (self.metrics is not None)
-            + len(self.rules) + len(self.alerts)
+            + len(self.rules) + len(self.alerts) + len(self.pins)
         )  # fmt: skip
 
 
@@ -192,7 +194,7 @@ class MarketStore(Protocol):
     async def instruments(self) -> list[Instrument]: ...
 
     async def retain(self, *, now_ms: int, days: float, max_bytes: int) -> int:
-        """Delete the oldest samples and trades beyond age or size (all else stays, alerts too); answers deleted rows."""
+        """Delete the oldest samples and trades beyond age or size (pinned ones and all else stay); answers how many."""
 
     async def stats(self) -> StoreStats: ...
 
@@ -220,6 +222,9 @@ class MarketStore(Protocol):
 
     async def acknowledge(self, alert_id: str, at_ms: int) -> bool:
         """Somebody has seen the alert; the first time counts. False where there is no such alert."""
+
+    async def mark_notice(self, notice: Notification) -> bool:
+        """Commit state, attempts and last error of a waiting notice. False where it no longer waits."""
 
     async def outbox(self, *, state: str | None = None, limit: int = 100) -> list[Notification]:
         """Notices, oldest first."""

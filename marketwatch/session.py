@@ -13,6 +13,7 @@ from .ingest import IngestWindow
 from .model.market import Instrument
 from .model.system import FeedState, FeedStatus, Level, Notice, WriterStatus
 from .ports import Feed, MarketStore
+from .replay.pins import IncidentPins
 from .store.writer import StoreWriter
 from .tasks import Tasks
 from .watch import Watch
@@ -47,6 +48,7 @@ class Session:
         )
         self.writer.subscribe(self.watch.bus)
         self.alerting = Alerting(watch=self.watch, store=store, settings=settings, clock=clock)
+        self.pins = IncidentPins(watch=self.watch, sample_ms=settings.sample_ms)
         self._ended = asyncio.Event()
         name = f"{feed.venue}:{id(self):x}"
         self._feed_task, self._writer_task, self._report_task = f"feed:{name}", f"writer:{name}", f"report:{name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from .market import Trade
 from .system import Level
 
 
@@ -94,3 +95,19 @@ class Notification(NamedTuple):
     attempts: int
     created_ms: int
     last_error: str | None = None
+
+
+class Pin(NamedTuple):
+    """What is kept of `symbol` for an alert: samples and trades with `from_ms <= time < to_ms`. A row of `pins`."""
+
+    alert_id: str
+    symbol: str
+    from_ms: int
+    to_ms: int
+
+
+class Pinned(NamedTuple):
+    """Spans to keep for good, and trades that lie in such spans: travels over the bus."""
+
+    pins: list[Pin]
+    trades: list[Trade]

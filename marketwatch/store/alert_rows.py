@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ..model.alerts import Alert, AlertState, Notification, Rule
+from ..model.alerts import Alert, AlertState, Notification, Pin, Rule
 from ..model.system import Level
 from .rows import clean
 
@@ -67,6 +67,10 @@ def notification_row(notice: Notification) -> tuple[Any, ...]:
     error = None if notice.last_error is None else clean(notice.last_error)
     names = (clean(notice.notification_id), clean(notice.alert_id), clean(notice.channel), clean(notice.kind))
     return (*names, clean(notice.state), notice.attempts, notice.created_ms, error)
+
+
+def pin_row(pin: Pin) -> tuple[Any, ...]:
+    return clean(pin.alert_id), clean(pin.symbol), pin.from_ms, pin.to_ms
 
 
 def decode_rule(row: Sequence[Any]) -> Rule:

@@ -132,6 +132,7 @@ TABLES: tuple[Table, ...] = (
         ("notification_id", "alert_id", "channel", "kind", "state", "attempts", "created_at", "last_error"),
         texts=frozenset({"notification_id", "alert_id", "channel", "kind", "state", "last_error"}),
     ),
+    Table("pins", ("alert_id", "symbol", "from_time", "to_time"), texts=frozenset({"alert_id", "symbol"})),
 )  # fmt: skip
 
 

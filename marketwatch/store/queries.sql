@@ -135,6 +135,17 @@ INSERT INTO outbox (notification_id, alert_id, channel, kind, state, attempts, c
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (notification_id) DO NOTHING
 
+-- name: put_pin
+INSERT INTO pins (alert_id, symbol, from_time, to_time) VALUES ($1, $2, $3, $4)
+ON CONFLICT (alert_id, symbol) DO UPDATE SET from_time = excluded.from_time, to_time = excluded.to_time
+
+-- name: pinned_spans
+SELECT y.symbol_id, p.from_time, p.to_time
+FROM pins p JOIN symbols y ON y.symbol = p.symbol WHERE p.from_time < $1 ORDER BY y.symbol_id, p.from_time
+
+-- name: mark_notice
+UPDATE outbox SET state = $2, attempts = $3, last_error = $4 WHERE notification_id = $1 AND state = 'waiting'
+
 -- name: acknowledge
 UPDATE alerts SET acknowledged_at = COALESCE(acknowledged_at, $2) WHERE alert_id = $1
 

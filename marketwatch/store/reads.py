@@ -10,7 +10,7 @@ from typing import Any
 from ..model.alerts import Alert, AlertState, Notification, Rule
 from ..model.market import Candle, Gap, Instrument
 from ..ports import SampleColumns, StoredTrade, TradeAggregate
-from .alert_rows import decode_alert, decode_rule
+from .alert_rows import decode_alert, decode_rule, notification_row
 from .rows import END_MS, FIRST_MS, clean, decode_candle, decode_gap, decode_samples, decode_trade
 from .seconds import second_candles
 
@@ -161,6 +161,10 @@ class Reads(ABC):
 
     async def acknowledge(self, alert_id: str, at_ms: int) -> bool:
         return await self._change("acknowledge", clean(alert_id), at_ms) > 0
+
+    async def mark_notice(self, notice: Notification) -> bool:
+        notification_id, _, _, _, state, attempts, _, error = notification_row(notice)
+        return await self._change("mark_notice", notification_id, state, attempts, error) > 0
 
     async def outbox(self, *, state: str | None = None, limit: int = 100) -> list[Notification]:
         rows = await self._rows("outbox", None if state is None else clean(state), _limit(limit))

@@ -22,7 +22,7 @@ import numpy as np
 import zstandard
 
 from ..errors import StoreError
-from ..model.alerts import Alert, Notification, Rule
+from ..model.alerts import Alert, Notification, Pin, Rule
 from ..model.market import Candle, Gap, Instrument, Samples, Trade, Whale
 from ..ports import WriteBatch
 from .lock import WriterLock
@@ -58,6 +58,7 @@ class _Record(msgspec.Struct, array_like=True):
     rules: list[Rule] = []
     alerts: list[Alert] = []
     notifications: list[Notification] = []
+    pins: list[Pin] = []
 
 
 _decoder = msgspec.msgpack.Decoder(_Record)
@@ -69,7 +70,7 @@ def encode(batch: WriteBatch) -> bytes:
     steps = [_step(step, symbols) for step in batch.samples]
     record = _Record(
         symbols, steps, batch.instruments, batch.trades, batch.whales, batch.candles, batch.venue_candles, batch.gaps,
-        batch.rules, batch.alerts, batch.notifications,
+        batch.rules, batch.alerts, batch.notifications, batch.pins,
     )  # fmt: skip
     return zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(record))
 
@@ -101,6 +102,7 @@ def decode(data: bytes) -> WriteBatch:
         rules=record.rules,
         alerts=record.alerts,
         notifications=record.notifications,
+        pins=record.pins,
     )
 
 

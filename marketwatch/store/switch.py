@@ -102,6 +102,9 @@ class SwitchStore:
     async def acknowledge(self, alert_id: str, at_ms: int) -> bool:
         return await self._store.acknowledge(alert_id, at_ms)
 
+    async def mark_notice(self, notice: Notification) -> bool:
+        return await self._store.mark_notice(notice)
+
     async def outbox(self, *, state: str | None = None, limit: int = 100) -> list[Notification]:
         return await self._store.outbox(state=state, limit=limit)
 

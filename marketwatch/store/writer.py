@@ -22,7 +22,7 @@ from ..bus import Bus, Publish
 from ..clock import Clock
 from ..config import Settings
 from ..errors import StoreDamaged, StoreError, StoreReadOnly, StoreUnavailable
-from ..model.alerts import Alerts, Rules
+from ..model.alerts import Alerts, Pinned, Rules
 from ..model.market import (
     ClosedCandles,
     Gap,
@@ -130,6 +130,7 @@ class StoreWriter:
             (FeedStatus, self._on_feed_status),
             (Rules, self._on_rules),
             (Alerts, self._on_alerts),
+            (Pinned, self._on_pinned),
         ]
         if self._settings.store_trades:
             routes.append((Trades, self._on_trades))
@@ -204,6 +205,12 @@ class StoreWriter:
         ]
         if alerts:
             self._add("alerts", Raised(alerts, notices))
+
+    def _on_pinned(self, batch: Pinned) -> None:
+        """Spans to keep; their trades too, unless every trade is stored anyway."""
+        self._add("pins", batch.pins)
+        if not self._settings.store_trades:
+            self._add("trades", batch.trades)
 
     async def run(self) -> None:
         """Write until cancelled."""

@@ -18,7 +18,7 @@ from .endpoint import Endpoint
 
 Minutes = Annotated[
     int,
-    Meta(ge=1, le=60, description="Before and after the alert", extra={"expects": "a whole number from 1 to 60", "number": True}),
+    Meta(ge=1, le=60, description="Before and after it", extra={"expects": "a whole number from 1 to 60", "number": True}),
 ]
 
 
@@ -71,8 +71,8 @@ class ReplayMarker(msgspec.Struct, frozen=True):
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """`events`: the alert's own symbol first, then those that its rule compares with, each oldest first. `trades`: oldest first,
-    the nearest 20,000 to the alert; `trades_left_out`: how many more are stored. `sample_ms`: length of a step."""
+    """`events`: the alert's own symbol first, then those that its rule looks at, each oldest first. `trades`: oldest first, the
+    nearest 20,000 to the alert; `trades_left_out`: how many more are stored. `sample_ms`: length of a step."""
 
     alert: AlertRow
     symbol: str
