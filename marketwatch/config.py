@@ -184,6 +184,7 @@ FIELDS: tuple[Setting, ...] = (
     Setting("rate_limit_data", _M + "RATE_LIMIT_DATA", "1000", _whole(1, 10_000_000), "Requests a minute and client, market data"),
     Setting("max_clients", _M + "MAX_CLIENTS", "20000", _whole(1, 1_000_000), "Open streams at most; above it new ones get 503"),
     Setting("data_dir", _M + "DATA_DIR", "", lambda v: Path(v).expanduser() if v else None, "Where SQLite and the spool live; empty: the user's data directory"),
+    Setting("rules", _M + "RULES", "", lambda v: Path(v).expanduser() if v else None, "Path of the rules file; empty: `rules.yml` in the data directory, when it exists"),
     Setting("role", _M + "ROLE", "all", _one_of("all"), "Reserved for running as several processes"),
 )  # fmt: skip
 
@@ -233,7 +234,13 @@ class Settings:
     rate_limit_data: int
     max_clients: int
     data_dir: Path
+    rules: Path | None
     role: str
+
+    @property
+    def rules_file(self) -> Path:
+        """Where the rules are read from, whether the file exists or not."""
+        return self.rules or self.data_dir / "rules.yml"
 
     @classmethod
     def of(cls, **given: Any) -> Settings:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from .bus import Publish
+from .model.alerts import Alert, AlertState, Notification, Pin, Rule
 from .model.market import Candle, Gap, Instrument, Samples, Source, Trade, Whale
 from .model.metrics import MetricTable
 from .model.system import Notice
@@ -63,11 +64,20 @@ class WriteBatch:
     """The venue's closed candles: they fill holes and replace our own where these have a gap."""
     metrics: MetricTable | None = None
     """The metric table of the moment: replaces the rows of `metrics`."""
+    rules: list[Rule] = field(default_factory=list)
+    """Versions of rules; older versions stay."""
+    alerts: list[Alert] = field(default_factory=list)
+    """Oldest fact first. A resolved alert stays resolved; a pending one that ends without firing is removed again."""
+    notifications: list[Notification] = field(default_factory=list)
+    """What is to be told of `alerts`; one that is stored already stays as it is."""
+    pins: list[Pin] = field(default_factory=list)
+    """Spans of samples and trades that retention leaves alone."""
 
     def __len__(self) -> int:
         return (
             len(self.instruments) + len(self.samples) + len(self.trades) + len(self.whales) + len(self.candles)
             + len(self.gaps) + len(self.aggregates) + len(self.venue_candles) + (self.metrics is not None)
+            + len(self.rules) + len(self.alerts) + len(self.pins)
         )  # fmt: skip
 
 
@@ -184,7 +194,7 @@ class MarketStore(Protocol):
     async def instruments(self) -> list[Instrument]: ...
 
     async def retain(self, *, now_ms: int, days: float, max_bytes: int) -> int:
-        """Delete the oldest samples and trades beyond age or size (candles, whales and gaps stay); answers deleted rows."""
+        """Delete the oldest samples and trades beyond age or size (pinned ones and all else stay); answers how many."""
 
     async def stats(self) -> StoreStats: ...
 
@@ -192,6 +202,32 @@ class MarketStore(Protocol):
         """Per symbol (id of the last stored trade, start of its sample step in ms), of the last two days: where to resume."""
 
     async def aggregates(self) -> list[TradeAggregate]: ...
+
+    async def alerts(
+        self,
+        *,
+        state: AlertState | None = None,
+        symbol: str | None = None,
+        rule_id: str | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        limit: int = 100,
+    ) -> list[Alert]:
+        """Episodes that fired (or began to pend) in the span, newest first."""
+
+    async def alert(self, alert_id: str) -> Alert | None: ...
+
+    async def rules(self, rule_id: str | None = None, *, every_version: bool = False) -> list[Rule]:
+        """The newest version of every rule (of one when named) by rule id, or all versions, newest first."""
+
+    async def acknowledge(self, alert_id: str, at_ms: int) -> bool:
+        """Somebody has seen the alert; the first time counts. False where there is no such alert."""
+
+    async def mark_notice(self, notice: Notification) -> bool:
+        """Commit state, attempts and last error of a waiting notice. False where it no longer waits."""
+
+    async def outbox(self, *, state: str | None = None, limit: int = 100) -> list[Notification]:
+        """Notices, oldest first."""
 
     @property
     def profile(self) -> StoreProfile: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Self
 
+from .alerts.alerting import Alerting
 from .bus import ErrorHook
 from .clock import Clock
 from .config import Settings
@@ -12,6 +13,7 @@ from .ingest import IngestWindow
 from .model.market import Instrument
 from .model.system import FeedState, FeedStatus, Level, Notice
 from .ports import Feed, MarketStore
+from .replay.pins import IncidentPins
 from .store.writer import StoreWriter
 from .tasks import Tasks
 from .watch import Watch
@@ -45,20 +47,26 @@ class Session:
             store=store, clock=clock, settings=settings, publish=self.watch.bus.publish, instruments=instruments
         )
         self.writer.subscribe(self.watch.bus)
+        self.alerting = Alerting(watch=self.watch, store=store, settings=settings, clock=clock)
+        self.pins = IncidentPins(watch=self.watch, sample_ms=settings.sample_ms)
         self._ended = asyncio.Event()
         name = f"{feed.venue}:{id(self):x}"
         self._feed_task, self._writer_task, self._report_task = f"feed:{name}", f"writer:{name}", f"report:{name}"
+        self._alerts_task = f"alerts:{name}"
 
     async def __aenter__(self) -> Self:
         endless = self.feed.source.value in ("live", "demo")
         self._tasks.start(self._writer_task, self.writer.run())
         self._tasks.start(self._report_task, self._report())
+        await self.alerting.begin()
+        self._tasks.start(self._alerts_task, self.alerting.run())
         self._tasks.start(self._feed_task, self._feed(), critical=endless)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._tasks.stop(self._feed_task)
+        await self._tasks.stop(self._feed_task, self._alerts_task)
         try:
+            await self.alerting.aclose()
             await self.writer.aclose()
         finally:
             await self._tasks.stop(self._writer_task, self._report_task)

@@ -6,12 +6,15 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .model.market import Gap, GapState, Instrument, Quotes, Staleness, Tickers, Trades, Whale, Whales
+from .model.alerts import Alert, Alerts, AlertState, Rule, Rules
+from .model.market import Gap, GapState, Instrument, Quotes, Samples, Staleness, Tickers, Trades, Whale, Whales
 from .model.metrics import MetricTable
 from .model.system import FeedStatus, Notice, WriterStatus
 
 _RECENT_GAPS = 500
 _RECENT_WHALES = 500
+_RECENT_ALERTS = 500
+_RECENT_NOTICES = 100
 
 
 @dataclass(slots=True)
@@ -53,7 +56,17 @@ class LiveState:
         self.notices: dict[str, Notice] = {}
         self.gaps: dict[str, Gap] = {}
         self.whales: deque[Whale] = deque(maxlen=_RECENT_WHALES)
+        self.rules: dict[str, Rule] = {}
+        self.alerts: dict[str, Alert] = {}
+        """Active ones (pending, firing, recovering) by alert id, in the order in which they began."""
+        self.recent_alerts: deque[Alert] = deque(maxlen=_RECENT_ALERTS)
+        """Resolved ones, newest last."""
+        self.notified: deque[str] = deque(maxlen=_RECENT_NOTICES)
+        """Ids of the alerts that people were told of, newest last."""
+        self._episodes: dict[tuple[str, str], str] = {}
         self.table: MetricTable | None = None
+        self.samples: Samples | None = None
+        """The newest step as it was first told, without amendments."""
         self.writer: WriterStatus | None = None
         self.last_received_ms: int | None = None
         self.unknown_symbols: dict[str, int] = {}
@@ -109,8 +122,33 @@ class LiveState:
     def on_whales(self, batch: Whales) -> None:
         self.whales.extend(batch.whales)
 
+    def on_rules(self, batch: Rules) -> None:
+        self.rules = {rule.rule_id: rule for rule in batch.rules}
+
+    def on_alerts(self, batch: Alerts) -> None:
+        """A pending one that ends without having fired was no episode: it is gone without a trace."""
+        self.notified.extend(batch.notify)
+        for alert in batch.alerts:
+            place = (alert.rule_id, alert.symbol)
+            former = self._episodes.get(place)
+            before = self.alerts.get(alert.alert_id)
+            if alert.state is not AlertState.RESOLVED:
+                if former is not None and former != alert.alert_id:
+                    self.alerts.pop(former, None)
+                self.alerts[alert.alert_id], self._episodes[place] = alert, alert.alert_id
+                continue
+            self.alerts.pop(alert.alert_id, None)
+            if former == alert.alert_id:
+                del self._episodes[place]
+            if before is None or before.state is not AlertState.PENDING:
+                self.recent_alerts.append(alert)
+
     def on_writer_status(self, status: WriterStatus) -> None:
         self.writer = status
+
+    def on_samples(self, samples: Samples) -> None:
+        if samples.revised is None:
+            self.samples = samples
 
     def on_metrics(self, table: MetricTable) -> None:
         self.table = table

@@ -16,6 +16,7 @@ from .engine.engine import Engine
 from .engine.sampler import Sampler
 from .engine.tape import Tape
 from .engine.whales import WhaleWatch
+from .model.alerts import Alerts, Rules
 from .model.market import (
     DOLLARS,
     Gap,
@@ -32,6 +33,7 @@ from .model.market import (
 )
 from .model.metrics import MetricTable
 from .model.system import FeedStatus, Notice, WriterStatus
+from .rules.frame import MarketFacts
 from .state import LiveState
 
 
@@ -56,6 +58,7 @@ class Watch:
         self.sampler = Sampler(
             symbols=self.symbols, sample_ms=settings.sample_ms, lateness_ms=settings.lateness_ms, publish=publish
         )
+        self.facts = MarketFacts(self.symbols)
         self.candles = CandleBook(symbols=self.symbols, publish=publish)
         self.engine = Engine(
             symbols=self.symbols,
@@ -78,7 +81,10 @@ class Watch:
         on(Notice, state.on_notice, name="state")
         on(Whales, state.on_whales, name="state")
         on(WriterStatus, state.on_writer_status, name="state")
+        on(Samples, state.on_samples, name="state")
         on(MetricTable, state.on_metrics, name="state")
+        on(Rules, state.on_rules, name="state")
+        on(Alerts, state.on_alerts, name="state")
         on(Trades, self.tape.on_trades, name="tape")
         on(Trades, self.whales.on_trades, name="whales")
         on(Trades, self.sampler.on_trades, name="sampler")
@@ -86,6 +92,8 @@ class Watch:
         on(Gap, self.sampler.on_gap, name="sampler")
         on(FeedStatus, self.sampler.on_feed_status, name="sampler")
         on(Pulse, self.sampler.on_pulse, name="sampler")
+        on(Whales, self.facts.on_whales, name="facts")
+        on(Samples, self.facts.on_samples, name="facts")
         on(Staleness, self.engine.on_staleness, name="engine")
         on(Samples, self.candles.on_samples, name="candles")
         on(Samples, self.engine.on_samples, name="engine")

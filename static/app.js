@@ -133,3 +133,44 @@ document.querySelector(".filter")?.addEventListener("input", (event) => {
   for (const [name, value] of [...parameters]) if (!value) parameters.delete(name);
   history.replaceState(null, "", parameters.size ? `?${parameters}` : location.pathname);
 });
+
+// Toasts: every alert that is told of shows once, on whichever page is open, and is remembered so that no other page repeats it.
+// What a page finds when it opens shows only while it is fresh; what comes in while it is open always does.
+const toasts = document.getElementById("toasts");
+const FRESH_MS = 30000;
+const STAYS_MS = 12000;
+const MOST_TOASTS = 3;
+
+function toldKeys() {
+  try { return JSON.parse(localStorage.getItem("told") ?? "[]"); } catch { return []; }
+}
+
+function tell(oldest) {
+  const told = document.getElementById("told");
+  const keys = toldKeys();
+  const fresh = [...(told?.children ?? [])].reverse().filter((item) => !keys.includes(item.dataset.key));
+  if (!fresh.length) return;
+  localStorage.setItem("told", JSON.stringify([...keys, ...fresh.map((item) => item.dataset.key)].slice(-200)));
+  for (const item of fresh) if (Number(item.dataset.time) >= oldest) toast(item);
+}
+
+function toast(item) {
+  const box = Object.assign(document.createElement("div"), { className: `toast ${item.dataset.severity}` });
+  const link = Object.assign(document.createElement("a"), { href: "/alerts" });
+  link.append(...[...item.children].map((part) => part.cloneNode(true)));
+  const close = Object.assign(document.createElement("button"), { className: "dismiss", type: "button", textContent: "×" });
+  close.setAttribute("aria-label", "Dismiss this alert's notice");
+  close.addEventListener("click", () => box.remove());
+  box.append(Object.assign(document.createElement("i"), { className: "sev" }), link, close);
+  box.dataset.key = item.dataset.key;
+  toasts.append(box);
+  while (toasts.children.length > MOST_TOASTS) toasts.firstElementChild.remove();
+  if (item.dataset.severity !== "critical") fade(box);
+}
+
+function fade(box) {
+  setTimeout(() => { if (box.matches(":hover, :focus-within")) fade(box); else box.remove(); }, STAYS_MS);
+}
+
+tell(Number(clock.dataset.now) - FRESH_MS);
+new MutationObserver(() => tell(0)).observe(document.querySelector(".state"), { childList: true, subtree: true });

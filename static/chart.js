@@ -1,4 +1,4 @@
-// The candle chart: candles, volume, SMA and EMA, whale markers, gap shading, live candle, keyboard.
+// The candle chart: candles, volume, SMA and EMA, whale and alert markers, gap shading, live candle, keyboard.
 import {
   CandlestickSeries, HistogramSeries, LineSeries, createChart, createSeriesMarkers, CrosshairMode,
 } from "./vendor/lightweight-charts-5.2.1.min.mjs";
@@ -107,15 +107,20 @@ function mark() {
     const key = `${time}${whale.side}`;
     found.set(key, { time, side: whale.side, value: (found.get(key)?.value ?? 0) + whale.value });
   }
+  const alerts = [...document.querySelectorAll("#marks li[data-time]")]
+    .map((item) => ({ time: Math.floor(Number(item.dataset.time) / 1000 / length) * length, critical: item.classList.contains("critical") }))
+    .filter((item) => item.time >= bars[0].time && item.time <= bars.at(-1).time);
   const largest = [...found.values()].sort((a, b) => b.value - a.value).slice(0, 5);
-  markers.setMarkers([...found.values()].sort((a, b) => a.time - b.time).map((item) => ({
+  const shown = [...found.values()].map((item) => ({
     time: item.time,
     position: item.side === "buy" ? "belowBar" : "aboveBar",
     shape: item.side === "buy" ? "arrowUp" : "arrowDown",
     color: item.side === "buy" ? colours.up : colours.down,
     size: 0.8,
     text: largest.includes(item) ? "$" + compact.format(item.value) : "",
-  })));
+  }));
+  for (const item of alerts) shown.push({ time: item.time, position: "aboveBar", shape: "circle", color: css(item.critical ? "--down" : "--warn"), size: 0.7, text: "" });
+  markers.setMarkers(shown.sort((a, b) => a.time - b.time));
 }
 
 function describe(bar) {
@@ -301,6 +306,7 @@ box.addEventListener("pointermove", release);
 new MutationObserver(live).observe(tick, { attributes: true, attributeFilter: ["data-candles"] });
 document.body.addEventListener("htmx:after:settle", (event) => {
   if (event.target.id === "whales") addWhales();
+  if (event.target.id === "marks") mark();
   if (event.target.id === "gaps" && bars.length) show();
 });
 document.addEventListener("theme", paint);

@@ -112,6 +112,16 @@ class CandleRing:
         order = order[~np.isnan(self._cells[order, CLOSE, symbol])]
         return [self._candle(row, symbol) for row in order[-limit:].tolist()] if limit > 0 else []
 
+    @property
+    def newest_ms(self) -> int:
+        """The open time of the newest candle, -1 without any."""
+        return self._newest_ms
+
+    def columns(self) -> NDArray[np.float64]:
+        """All candles held, oldest first: (rows, 8, symbols), NaN where a symbol has none."""
+        order = np.argsort(self._times)
+        return self._cells[order[self._times[order] > max(-1, self._newest_ms - self.rows * self.interval_ms)]]
+
     def _candle(self, row: int, symbol: int) -> Candle:
         return candle_of(
             self._symbols[symbol], self.interval, int(self._times[row]), self._cells[row, :, symbol].tolist(),

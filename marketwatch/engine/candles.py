@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..bus import Publish
 from ..model.market import Candle, ClosedCandles, Samples, VenueCandles
-from .candle_ring import CandleRing
+from ..rules.frame import Candles
+from .candle_ring import VOLUME, CandleRing
 from .candle_track import Bucket, Track, step_parts
 
 INTERVALS = {
@@ -83,6 +84,7 @@ class CandleBook:
             name: Track(CandleRing(name, length, max(70, int(_ROWS[name] * scale)), self.symbols), self.symbols)
             for name, length in INTERVALS.items()
         }
+        self._columns: dict[str, Candles] = {}
         self._facts: deque[Samples] = deque()
         self._last = np.full(len(self.symbols), np.nan)
         self._last_ms = np.full(len(self.symbols), -1, np.int64)
@@ -104,6 +106,18 @@ class CandleBook:
         """Closed candles held in memory, oldest first, the newest `limit`; empty for a symbol that is not watched."""
         number = self._index.get(symbol)
         return [] if number is None else self._tracks[interval].ring.recent(number, limit)
+
+    def columns(self, interval: str) -> Candles | None:
+        """Closed candles of all symbols as columns, None while there are none; copied once per close, then handed out again."""
+        ring = self._tracks[interval].ring
+        if ring.newest_ms < 0:
+            return None
+        held = self._columns.get(interval)
+        if held is None or held.newest_ms != ring.newest_ms:
+            cells = ring.columns()
+            held = Candles(ring.newest_ms, *(cells[:, row] for row in range(VOLUME + 1)))
+            self._columns[interval] = held
+        return held
 
     # Ours, from samples
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bus import Publish
+from ..errors import ConfigError
 from ..model.market import Candle, Samples, Staleness, VenueCandles
 from ..model.metrics import MetricTable, Window
 from .candles import INTERVALS, aggregate
@@ -19,6 +20,7 @@ from .minutes import Minutes
 from .tier import Tier
 
 _FACTS_MS = 125_000
+_MOST_WINDOWS = 64
 _NAMES = {length: name for name, length in INTERVALS.items()}
 _SOURCES = {"1m": (MINUTE_MS, 5 * MINUTE_MS), "1h": (60 * MINUTE_MS, 240 * MINUTE_MS, 1440 * MINUTE_MS)}
 
@@ -41,19 +43,42 @@ class Engine:
         self.table: MetricTable | None = None
         self._publish = publish
         self._index = {symbol: number for number, symbol in enumerate(self.symbols)}
+        self._sample_ms = sample_ms
+        self._reference = reference
         self._stale = np.zeros(len(self.symbols), np.bool_)
-        self._tiers = self._tiers_for(sample_ms, self._index.get(reference))
+        self._tiers = self._tiers_for(self.windows)
         self._minutes = Minutes(len(self.symbols))
         self._facts: deque[Samples] = deque()
         self._end_ms = -1
 
-    def _tiers_for(self, sample_ms: int, reference: int | None) -> list[Tier]:
-        grids = sorted({window.grid_ms for window in self.windows})
-        count = len(self.symbols)
+    def _tiers_for(self, windows: Sequence[Window]) -> list[Tier]:
+        count, reference = len(self.symbols), self._index.get(self._reference)
         return [
-            Tier(grid, sample_ms, [one for one in self.windows if one.grid_ms == grid], symbols=count, reference=reference)
-            for grid in grids
+            Tier(grid, self._sample_ms, [one for one in windows if one.grid_ms == grid], symbols=count, reference=reference)
+            for grid in sorted({window.grid_ms for window in windows})
         ]
+
+    def require(self, names: Sequence[str]) -> None:
+        """Have these windows too, from the next step on. One that is there under another name (`24h`, `1d`) is not added again.
+
+        A new window starts from what its grid holds; on a grid that had no window, from the samples of the last two minutes.
+        Raises ConfigError for a name that is none, and above 64 windows.
+        """
+        have = {(window.grid_ms, window.length) for window in self.windows}
+        wanted = windows_of(names, sample_ms=self._sample_ms, symbols=len(self.symbols))
+        fresh = list({(one.grid_ms, one.length): one for one in wanted if (one.grid_ms, one.length) not in have}.values())
+        if len(self.windows) + len(fresh) > _MOST_WINDOWS:
+            raise ConfigError(f"There would be {len(self.windows) + len(fresh)} windows; {_MOST_WINDOWS} are the most.")
+        with np.errstate(all="ignore"):
+            for tier in self._tiers:
+                tier.add([one for one in fresh if one.grid_ms == tier.grid_ms])
+            grids = {tier.grid_ms for tier in self._tiers}
+            for tier in self._tiers_for([one for one in fresh if one.grid_ms not in grids]):
+                for samples in self._facts:
+                    tier.take(samples)
+                    tier.finish()
+                self._tiers.append(tier)
+        self.windows = (*self.windows, *fresh)
 
     def on_samples(self, samples: Samples) -> None:
         """A new step moves every window and publishes; an amended one is taken in before the next step."""

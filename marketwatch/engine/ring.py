@@ -45,6 +45,19 @@ class BucketRing:
         self.first = self.end = number
         self.begun = True
 
+    def grow(self, rows: int) -> None:
+        """Room for more buckets; those held stay where their numbers say."""
+        if rows <= self.rows:
+            return
+        numbers = np.arange(self.first, self.end)
+        old, new = numbers % self.rows, numbers % rows
+        for name in ("cells", "gap", "clean"):
+            column = getattr(self, name)
+            wide = np.zeros((rows, *column.shape[1:]), column.dtype)
+            wide[new] = column[old]
+            setattr(self, name, wide)
+        self.rows = rows
+
     def append(self, cells: F8, gap: NDArray[np.int32], *, clean: bool | None = None) -> int:
         """Add the next bucket and answer its number. The oldest goes when the ring is full. `clean` where it is known."""
         number, row = self.end, self.end % self.rows

@@ -45,6 +45,7 @@ class Tier:
         self._sample_ms = sample_ms
         self._symbols = symbols
         revisable = steps_held(sample_ms, symbols) * sample_ms // grid_ms + 4
+        self._reference, self._revisable = reference, revisable
         rows = max(max(window.length for window in windows) + 2, revisable + revisable // 3 + 4)
         self.ring = BucketRing(rows, symbols, coarse=self.coarse)
         self.windows = [RollingWindow(one, self.ring, reference=reference, revisable=revisable) for one in windows]
@@ -56,6 +57,13 @@ class Tier:
         self._touched: dict[int, int] = {}
         self._unjudged = False
         self._clean = False
+
+    def add(self, windows: Sequence[Window]) -> None:
+        """Further windows, from what the ring holds."""
+        if windows:
+            self.ring.grow(max(window.length for window in windows) + 2)
+            new = [RollingWindow(one, self.ring, reference=self._reference, revisable=self._revisable) for one in windows]
+            self.windows = [*self.windows, *new]
 
     # A sample step
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..model.alerts import Alert, Notification, Pin, Rule
 from ..model.market import Candle, Gap, Instrument, Samples, Trade, Whale
 from ..ports import WriteBatch
 
@@ -14,11 +15,20 @@ _TRADE_BYTES = 200
 _CANDLE_BYTES = 300
 _GAP_BYTES = 400
 _INSTRUMENT_BYTES = 400
+_ALERT_BYTES = 3_000
 
-KINDS = ("instruments", "gaps", "candles", "venue_candles", "whales", "samples", "trades")
+KINDS = ("instruments", "rules", "alerts", "pins", "gaps", "candles", "venue_candles", "whales", "samples", "trades")
 """In the order in which they are written; when there is no room they are shed from the end: trades first, then samples."""
 
-Item = Samples | list[Trade] | list[Whale] | list[Candle] | list[Gap] | list[Instrument]
+
+class Raised(NamedTuple):
+    """Alerts with what is to be told of them: they stay together up to the commit."""
+
+    alerts: list[Alert]
+    notifications: list[Notification]
+
+
+Item = Samples | Raised | list[Trade] | list[Whale] | list[Candle] | list[Gap] | list[Instrument] | list[Rule] | list[Pin]
 
 
 def sample_bytes(step: Samples) -> int:
@@ -29,6 +39,8 @@ def sample_bytes(step: Samples) -> int:
 def _cost(kind: str, item: Any) -> int:
     if kind == "samples":
         return sample_bytes(item)
+    if kind == "alerts":
+        return _ALERT_BYTES * len(item.alerts)
     each = {"trades": _TRADE_BYTES, "gaps": _GAP_BYTES, "instruments": _INSTRUMENT_BYTES}.get(kind, _CANDLE_BYTES)
     return each * len(item)
 
@@ -42,7 +54,7 @@ class Shed:
 
     def add(self, kind: str, item: Any) -> None:
         if kind != "samples":
-            self.facts += len(item)
+            self.facts += len(item.alerts) if kind == "alerts" else len(item)
             return
         self.facts += 1
         until = item.time_ms + item.sample_ms
@@ -78,6 +90,9 @@ class Backlog:
                 most_bytes -= cost
                 if kind == "samples":
                     into.append(item)
+                elif isinstance(item, Raised):
+                    into.extend(item.alerts)
+                    batch.notifications.extend(item.notifications)
                 else:
                     into.extend(item)  # type: ignore[arg-type]
         return batch
@@ -101,8 +116,14 @@ class Backlog:
 
 
 def halves(batch: WriteBatch) -> tuple[WriteBatch, WriteBatch]:
-    """Two batches that together are `batch`: its kinds apart where there are several, its list cut in two otherwise."""
-    names = ("instruments", "samples", "trades", "whales", "candles", "gaps", "aggregates", "venue_candles")
+    """Two batches that together are `batch`: its kinds apart where there are several, its list cut in two otherwise.
+
+    Notices go with their alerts.
+    """
+    names = (
+        "instruments", "samples", "trades", "whales", "candles", "gaps", "aggregates", "venue_candles", "rules", "alerts",
+        "pins",
+    )  # fmt: skip
     filled = [name for name in names if getattr(batch, name)]
     left, right = WriteBatch(), WriteBatch(metrics=batch.metrics)
     if len(filled) > 1 or (filled and batch.metrics is not None):
@@ -114,4 +135,7 @@ def halves(batch: WriteBatch) -> tuple[WriteBatch, WriteBatch]:
         middle = len(items) // 2
         setattr(left, filled[0], items[:middle])
         setattr(right, filled[0], items[middle:])
+    for part in (left, right):
+        mine = {alert.alert_id for alert in part.alerts}
+        part.notifications = [notice for notice in batch.notifications if notice.alert_id in mine]
     return left, right

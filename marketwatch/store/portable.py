@@ -106,6 +106,33 @@ TABLES: tuple[Table, ...] = (
         floats=frozenset(_METRICS),
         texts=frozenset({"symbol", "metric_window"}),
     ),
+    Table(
+        "alert_rules",
+        (
+            "rule_id", "version", "name", "expression", "symbols", "for_ms", "recover", "keep_firing_ms", "cooldown_ms",
+            "repeat_ms", "severity", "channels", "enabled", "expires_at", "origin",
+        ),
+        frozenset({"enabled"}),
+        texts=frozenset(
+            {"rule_id", "name", "expression", "symbols", "recover", "severity", "channels", "origin"}
+        ),
+    ),
+    Table(
+        "alerts",
+        (
+            "alert_id", "rule_id", "rule_version", "rule_name", "symbol", "metric", "threshold", "timestamp", "trigger_value",
+            "state", "resolved_at", "severity", "late", "acknowledged_at", "context",
+        ),
+        frozenset({"late"}),
+        frozenset({"threshold", "trigger_value"}),
+        frozenset({"alert_id", "rule_id", "rule_name", "symbol", "metric", "state", "severity", "context"}),
+    ),
+    Table(
+        "outbox",
+        ("notification_id", "alert_id", "channel", "kind", "state", "attempts", "created_at", "last_error"),
+        texts=frozenset({"notification_id", "alert_id", "channel", "kind", "state", "last_error"}),
+    ),
+    Table("pins", ("alert_id", "symbol", "from_time", "to_time"), texts=frozenset({"alert_id", "symbol"})),
 )  # fmt: skip
 
 

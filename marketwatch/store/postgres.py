@@ -226,6 +226,12 @@ class PostgresStore(Reads):
 
         self._written = await self._transaction(put)
 
+    async def _change(self, query: str, *values: Any) -> int:
+        async def change(connection: Any) -> int:
+            return int((await connection.execute(queries()[query], *values)).rsplit(" ", 1)[-1])
+
+        return await self._transaction(change)
+
     # Reading
 
     async def _rows(self, query: str, *values: Any) -> Sequence[Sequence[Any]]:

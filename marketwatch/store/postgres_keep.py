@@ -6,8 +6,15 @@ from typing import Any
 
 from .postgres_schema import DAY_MS, partitions
 from .queries import queries
+from .rows import END_MS, FIRST_MS
+from .spans import by_symbol, free_spans
 
-_TABLES = ("samples", "prints", "bars", "gaps", "symbols", "trade_aggregates", "metrics")
+_TABLES = (
+    "samples", "prints", "bars", "gaps", "symbols", "trade_aggregates", "metrics", "alert_rules", "alerts", "outbox",
+    "pins",
+)  # fmt: skip
+_SPARED = {"samples": "", "prints": " AND NOT is_whale"}
+Pinned = dict[int, list[tuple[int, int]]]
 _PUBLIC = {"prints": "trades", "bars": "candles"}
 _COUNTED = 200_000
 
@@ -51,32 +58,51 @@ async def _count(connection: Any, table: str) -> int:
 
 
 async def retain(connection: Any, cutoff_ms: int, max_bytes: int) -> tuple[int, set[int]]:
-    """Deleted rows, and the days whose partitions are gone."""
-    deleted, gone = await _drop_days(connection, cutoff_ms, max_bytes)
-    deleted += await _delete(connection, "DELETE FROM samples WHERE time < $1", cutoff_ms)
-    deleted += await _delete(connection, "DELETE FROM prints WHERE time < $1 AND NOT is_whale", cutoff_ms)
+    """Deleted rows, and the days whose partitions are gone. What is pinned stays."""
+    pinned = by_symbol(await connection.fetch(queries()["pinned_spans"], END_MS))
+    deleted, gone = await _drop_days(connection, cutoff_ms, max_bytes, pinned)
+    deleted += await _delete(connection, "samples", pinned, cutoff_ms)
+    deleted += await _delete(connection, "prints", pinned, cutoff_ms)
     return deleted, gone
 
 
-async def _delete(connection: Any, statement: str, cutoff_ms: int) -> int:
-    return int((await connection.execute(statement, cutoff_ms)).rsplit(" ", 1)[-1])
+async def _delete(connection: Any, table: str, pinned: Pinned, to_ms: int, from_ms: int = FIRST_MS) -> int:
+    """Rows of the span: of symbols without a pin in one statement, of each other symbol what lies between its pins."""
+    chosen = f"DELETE FROM {table} WHERE time >= $1 AND time < $2" + _SPARED[table]  # noqa: S608
+    deleted = _count_of(await connection.execute(f"{chosen} AND symbol_id <> ALL($3::int[])", from_ms, to_ms, list(pinned)))
+    for symbol_id, spans in pinned.items():
+        for start, end in free_spans(spans, to_ms):
+            if end > from_ms:
+                answer = await connection.execute(f"{chosen} AND symbol_id = $3", max(start, from_ms), end, symbol_id)
+                deleted += _count_of(answer)
+    return deleted
 
 
-async def _drop_days(connection: Any, cutoff_ms: int, max_bytes: int) -> tuple[int, set[int]]:
+def _count_of(answer: str) -> int:
+    return int(answer.rsplit(" ", 1)[-1])
+
+
+async def _drop_days(connection: Any, cutoff_ms: int, max_bytes: int, pinned: Pinned) -> tuple[int, set[int]]:
+    spans = [span for found in pinned.values() for span in found]
     if await _is_hypertable(connection):
-        await connection.execute("SELECT drop_chunks('samples', older_than => $1::timestamptz)", cutoff_ms)
+        oldest = min([cutoff_ms, *(from_ms for from_ms, _ in spans)])
+        await connection.execute("SELECT drop_chunks('samples', older_than => $1::timestamptz)", oldest)
         return 0, set()
     gone: set[int] = set()
-    deleted = 0
+    emptied = deleted = 0
     filled = [
         (day, name)
         for day, name in await partitions(connection)
         if await connection.fetchval(f"SELECT EXISTS (SELECT FROM {name})")  # noqa: S608
     ]
     for day, name in filled:
-        too_old = (day + 1) * DAY_MS <= cutoff_ms
-        if not too_old and (len(filled) - len(gone) <= 1 or await _size(connection) <= max_bytes):
+        start, end = day * DAY_MS, (day + 1) * DAY_MS
+        if end > cutoff_ms and (len(filled) - len(gone) - emptied <= 1 or await _size(connection) <= max_bytes):
             break
+        if any(from_ms < end and to_ms > start for from_ms, to_ms in spans):
+            deleted += await _delete(connection, "samples", pinned, end, start)
+            emptied += 1
+            continue
         deleted += int(await connection.fetchval(f"SELECT count(*) FROM {name}"))  # noqa: S608
         await connection.execute(f"DROP TABLE {name}")
         gone.add(day)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..model.market import Candle
 from ..ports import WriteBatch
+from .alert_rows import alert_row, notification_row, pin_row, rule_row
 from .postgres_copy import encode_samples
 from .postgres_schema import DAY_MS, make_partitions
 from .queries import queries
@@ -76,6 +77,15 @@ class PostgresBatch:
         await self._many("put_aggregate", map(aggregate_row, batch.aggregates))
         if batch.metrics is not None:
             await self._many("put_metric", metric_rows(batch.metrics))
+        await self._many("put_rule", map(rule_row, batch.rules))
+        await self._alerts(batch)
+        await self._many("put_pin", map(pin_row, batch.pins))
+
+    async def _alerts(self, batch: WriteBatch) -> None:
+        if batch.alerts:
+            await self._many("put_alert", map(alert_row, batch.alerts))
+            await self._many("put_notification", map(notification_row, batch.notifications))
+            await self._connection.execute(queries()["drop_withdrawn"])
 
     def _candles(self, candles: list[Candle]) -> Iterable[tuple[Any, ...]]:
         return (candle_row(self._id(candle.symbol), candle) for candle in candles)

@@ -106,3 +106,67 @@ ON CONFLICT (symbol, metric_window) DO UPDATE SET updated_at = excluded.updated_
 SELECT min((SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id ORDER BY s.time LIMIT 1)),
   max((SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id ORDER BY s.time DESC LIMIT 1))
 FROM symbols y
+
+-- name: put_rule
+INSERT INTO alert_rules (rule_id, version, name, expression, symbols, for_ms, recover, keep_firing_ms, cooldown_ms, repeat_ms,
+  severity, channels, enabled, expires_at, origin)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+ON CONFLICT (rule_id, version) DO UPDATE SET name = excluded.name, expression = excluded.expression, symbols = excluded.symbols,
+  for_ms = excluded.for_ms, recover = excluded.recover, keep_firing_ms = excluded.keep_firing_ms,
+  cooldown_ms = excluded.cooldown_ms, repeat_ms = excluded.repeat_ms, severity = excluded.severity,
+  channels = excluded.channels, enabled = excluded.enabled, expires_at = excluded.expires_at, origin = excluded.origin
+
+-- name: put_alert
+INSERT INTO alerts (alert_id, rule_id, rule_version, rule_name, symbol, metric, threshold, timestamp, trigger_value, state,
+  resolved_at, severity, late, acknowledged_at, context)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+ON CONFLICT (alert_id) DO UPDATE SET rule_name = excluded.rule_name, metric = excluded.metric, threshold = excluded.threshold,
+  timestamp = excluded.timestamp, trigger_value = excluded.trigger_value,
+  state = CASE WHEN alerts.state = 'pending' AND excluded.state = 'resolved' THEN 'withdrawn' ELSE excluded.state END,
+  resolved_at = excluded.resolved_at, severity = excluded.severity, late = excluded.late,
+  acknowledged_at = COALESCE(alerts.acknowledged_at, excluded.acknowledged_at), context = excluded.context
+WHERE alerts.state <> 'resolved' OR excluded.state = 'resolved'
+
+-- name: drop_withdrawn
+DELETE FROM alerts WHERE state <> 'resolved' AND state = 'withdrawn'
+
+-- name: put_notification
+INSERT INTO outbox (notification_id, alert_id, channel, kind, state, attempts, created_at, last_error)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (notification_id) DO NOTHING
+
+-- name: put_pin
+INSERT INTO pins (alert_id, symbol, from_time, to_time) VALUES ($1, $2, $3, $4)
+ON CONFLICT (alert_id, symbol) DO UPDATE SET from_time = excluded.from_time, to_time = excluded.to_time
+
+-- name: pinned_spans
+SELECT y.symbol_id, p.from_time, p.to_time
+FROM pins p JOIN symbols y ON y.symbol = p.symbol WHERE p.from_time < $1 ORDER BY y.symbol_id, p.from_time
+
+-- name: mark_notice
+UPDATE outbox SET state = $2, attempts = $3, last_error = $4 WHERE notification_id = $1 AND state = 'waiting'
+
+-- name: acknowledge
+UPDATE alerts SET acknowledged_at = COALESCE(acknowledged_at, $2) WHERE alert_id = $1
+
+-- name: alerts
+SELECT alert_id, rule_id, rule_version, rule_name, symbol, metric, threshold, trigger_value, timestamp, state, severity,
+  resolved_at, acknowledged_at, late, context
+FROM alerts
+WHERE timestamp >= $1 AND timestamp < $2 AND (CAST($3 AS text) IS NULL OR state = $3)
+  AND (CAST($4 AS text) IS NULL OR symbol = $4) AND (CAST($5 AS text) IS NULL OR rule_id = $5)
+ORDER BY timestamp DESC, alert_id DESC LIMIT $6
+
+-- name: alert
+SELECT alert_id, rule_id, rule_version, rule_name, symbol, metric, threshold, trigger_value, timestamp, state, severity,
+  resolved_at, acknowledged_at, late, context
+FROM alerts WHERE alert_id = $1
+
+-- name: rules
+SELECT rule_id, version, name, expression, symbols, for_ms, recover, keep_firing_ms, cooldown_ms, repeat_ms, severity,
+  channels, enabled, expires_at, origin
+FROM alert_rules WHERE CAST($1 AS text) IS NULL OR rule_id = $1 ORDER BY rule_id, version DESC
+
+-- name: outbox
+SELECT notification_id, alert_id, channel, kind, state, attempts, created_at, last_error
+FROM outbox WHERE CAST($1 AS text) IS NULL OR state = $1 ORDER BY created_at, notification_id LIMIT $2

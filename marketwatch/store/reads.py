@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from ..model.alerts import Alert, AlertState, Notification, Rule
 from ..model.market import Candle, Gap, Instrument
 from ..ports import SampleColumns, StoredTrade, TradeAggregate
+from .alert_rows import decode_alert, decode_rule, notification_row
 from .rows import END_MS, FIRST_MS, clean, decode_candle, decode_gap, decode_samples, decode_trade
 from .seconds import second_candles
 
@@ -38,6 +40,10 @@ class Reads(ABC):
     @abstractmethod
     async def _rows(self, query: str, *values: Any) -> Sequence[Sequence[Any]]:
         """Run a named query. Raises StoreUnavailable or StoreError."""
+
+    @abstractmethod
+    async def _change(self, query: str, *values: Any) -> int:
+        """Run a named query that changes rows, in a transaction; answers how many. Raises StoreUnavailable or StoreError."""
 
     def _learn(self, rows: Sequence[Sequence[Any]]) -> None:
         """Take over the answer of `symbol_ids`."""
@@ -128,3 +134,38 @@ class Reads(ABC):
 
     async def aggregates(self) -> list[TradeAggregate]:
         return [TradeAggregate(*row) for row in await self._rows("aggregates")]
+
+    async def alerts(
+        self,
+        *,
+        state: AlertState | None = None,
+        symbol: str | None = None,
+        rule_id: str | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        limit: int = 100,
+    ) -> list[Alert]:
+        wanted = [None if text is None else clean(str(text)) for text in (state, symbol, rule_id)]
+        rows = await self._rows("alerts", _from(from_ms), _to(to_ms), *wanted, _limit(limit))
+        return [decode_alert(row) for row in rows]
+
+    async def alert(self, alert_id: str) -> Alert | None:
+        rows = await self._rows("alert", clean(alert_id))
+        return decode_alert(rows[0]) if rows else None
+
+    async def rules(self, rule_id: str | None = None, *, every_version: bool = False) -> list[Rule]:
+        rows = await self._rows("rules", None if rule_id is None else clean(rule_id))
+        found = [decode_rule(row) for row in rows]
+        newest = {rule.rule_id: rule for rule in reversed(found)}
+        return found if every_version else sorted(newest.values(), key=lambda rule: rule.rule_id)
+
+    async def acknowledge(self, alert_id: str, at_ms: int) -> bool:
+        return await self._change("acknowledge", clean(alert_id), at_ms) > 0
+
+    async def mark_notice(self, notice: Notification) -> bool:
+        notification_id, _, _, _, state, attempts, _, error = notification_row(notice)
+        return await self._change("mark_notice", notification_id, state, attempts, error) > 0
+
+    async def outbox(self, *, state: str | None = None, limit: int = 100) -> list[Notification]:
+        rows = await self._rows("outbox", None if state is None else clean(state), _limit(limit))
+        return [Notification(*row) for row in rows]

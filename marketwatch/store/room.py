@@ -13,7 +13,7 @@ from ..errors import StoreError
 from ..model.market import Gap, GapReason, GapState
 from ..model.system import Level, Notice
 from ..ports import MarketStore, WriteBatch
-from .backlog import KINDS, Backlog, Shed
+from .backlog import KINDS, Backlog, Raised, Shed
 from .spool import Spool
 
 BATCH_BYTES = 8_000_000
@@ -84,7 +84,7 @@ class WaitingRoom:
             elif kind == "trades":
                 self._shed.add(kind, items)
             elif items:
-                self._backlog.add(kind, items)
+                self._backlog.add(kind, Raised(items, batch.notifications) if kind == "alerts" else items)
         self._count()
 
     def _shed_down(self, down_to_bytes: int) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 import zstandard
 
 from ..errors import StoreError
+from ..model.alerts import Alert, Notification, Pin, Rule
 from ..model.market import Candle, Gap, Instrument, Samples, Trade, Whale
 from ..ports import WriteBatch
 from .lock import WriterLock
@@ -54,6 +55,10 @@ class _Record(msgspec.Struct, array_like=True):
     candles: list[Candle]
     venue_candles: list[Candle]
     gaps: list[Gap]
+    rules: list[Rule] = []
+    alerts: list[Alert] = []
+    notifications: list[Notification] = []
+    pins: list[Pin] = []
 
 
 _decoder = msgspec.msgpack.Decoder(_Record)
@@ -64,8 +69,9 @@ def encode(batch: WriteBatch) -> bytes:
     symbols: list[tuple[str, ...]] = []
     steps = [_step(step, symbols) for step in batch.samples]
     record = _Record(
-        symbols, steps, batch.instruments, batch.trades, batch.whales, batch.candles, batch.venue_candles, batch.gaps
-    )
+        symbols, steps, batch.instruments, batch.trades, batch.whales, batch.candles, batch.venue_candles, batch.gaps,
+        batch.rules, batch.alerts, batch.notifications, batch.pins,
+    )  # fmt: skip
     return zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(record))
 
 
@@ -93,6 +99,10 @@ def decode(data: bytes) -> WriteBatch:
         candles=record.candles,
         gaps=record.gaps,
         venue_candles=record.venue_candles,
+        rules=record.rules,
+        alerts=record.alerts,
+        notifications=record.notifications,
+        pins=record.pins,
     )
 
 

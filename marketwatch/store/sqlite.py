@@ -201,6 +201,12 @@ class SqliteStore(Reads):
     async def write(self, batch: WriteBatch) -> None:
         await self._on_writer(lambda: self._own().write(batch))
 
+    async def _change(self, query: str, *values: Any) -> int:
+        def change() -> int:
+            return self._own_connection().execute(sqlite_queries()[query], values).rowcount
+
+        return await self._on_writer(change)
+
     async def _rows(self, query: str, *values: Any) -> Sequence[Sequence[Any]]:
         return await self._read(lambda connection: connection.execute(sqlite_queries()[query], values).fetchall())
 

@@ -7,6 +7,7 @@ from collections import deque
 
 from ..clock import Clock
 from .queries import sqlite_queries
+from .spans import by_symbol, free_spans
 
 _ROWS_A_STEP = 20_000
 _PAGES_A_STEP = 2_000
@@ -14,7 +15,11 @@ _COUNT_S = 0.2
 _BYTES_A_ROW = 70
 _SLACK = 0.02
 
-_TABLES = ("samples", "prints", "bars", "gaps", "symbols", "trade_aggregates", "metrics")
+_TABLES = (
+    "samples", "prints", "bars", "gaps", "symbols", "trade_aggregates", "metrics", "alert_rules", "alerts", "outbox",
+    "pins",
+)  # fmt: skip
+_SPARED = {"samples": "", "prints": " AND NOT is_whale"}
 _PUBLIC = {"prints": "trades", "bars": "candles"}
 
 
@@ -59,7 +64,7 @@ class Keeper:
     def __init__(self, *, cutoff_ms: int, max_bytes: int) -> None:
         self._cutoff_ms = cutoff_ms
         self._max_bytes = max_bytes
-        self._work: deque[tuple[str, int]] | None = None
+        self._work: deque[tuple[str, int, int, int]] | None = None
         self._vacuum = False
         self.deleted = 0
         self.done = False
@@ -75,22 +80,24 @@ class Keeper:
         elif not self._lower_for_size(connection):
             self._vacuum = True
 
-    def _plan(self, connection: sqlite3.Connection) -> deque[tuple[str, int]]:
+    def _plan(self, connection: sqlite3.Connection) -> deque[tuple[str, int, int, int]]:
+        """Table, symbol and span of what is to be deleted: everything before the cut-off but what is pinned."""
         ids = [row[0] for row in connection.execute("SELECT symbol_id FROM symbols ORDER BY symbol_id")]
-        return deque((table, symbol_id) for table in ("samples", "prints") for symbol_id in ids)
-
-    def _delete(self, connection: sqlite3.Connection, table: str, symbol_id: int) -> None:
-        spare = " AND NOT is_whale" if table == "prints" else ""
-        row = connection.execute(
-            f"SELECT time FROM {table} WHERE symbol_id = ?1 AND time < ?2{spare} ORDER BY time LIMIT 1 OFFSET {_ROWS_A_STEP}",  # noqa: S608
-            (symbol_id, self._cutoff_ms),
-        ).fetchone()
-        boundary = self._cutoff_ms if row is None else row[0] + 1
-        cursor = connection.execute(
-            f"DELETE FROM {table} WHERE symbol_id = ?1 AND time < ?2{spare}",  # noqa: S608
-            (symbol_id, boundary),
+        pinned = by_symbol(connection.execute(sqlite_queries()["pinned_spans"], (self._cutoff_ms,)).fetchall())
+        return deque(
+            (table, symbol_id, from_ms, to_ms)
+            for table in ("samples", "prints")
+            for symbol_id in ids
+            for from_ms, to_ms in free_spans(pinned.get(symbol_id, ()), self._cutoff_ms)
         )
-        self.deleted += cursor.rowcount
+
+    def _delete(self, connection: sqlite3.Connection, table: str, symbol_id: int, from_ms: int, to_ms: int) -> None:
+        chosen = f"FROM {table} WHERE symbol_id = ?1 AND time >= ?2 AND time < ?3" + _SPARED[table]
+        row = connection.execute(
+            f"SELECT time {chosen} ORDER BY time LIMIT 1 OFFSET {_ROWS_A_STEP}", (symbol_id, from_ms, to_ms)
+        ).fetchone()
+        boundary = to_ms if row is None else row[0] + 1
+        self.deleted += connection.execute(f"DELETE {chosen}", (symbol_id, from_ms, boundary)).rowcount
         if row is None and self._work:
             self._work.popleft()
 
@@ -98,7 +105,7 @@ class Keeper:
         """Move the cut-off on when the database is too large still; False when it fits, or when nothing is left to delete."""
         used = used_bytes(connection)
         oldest, newest = sample_span(connection)
-        if used <= self._max_bytes or oldest is None or newest is None:
+        if used <= self._max_bytes or oldest is None or newest is None or self._cutoff_ms > newest:
             return False
         share = 1.0 - self._max_bytes / used + _SLACK
         self._cutoff_ms = max(self._cutoff_ms, oldest) + max(1, round((newest + 1 - oldest) * min(share, 1.0)))

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..model.market import Candle
 from ..ports import WriteBatch
+from .alert_rows import alert_row, notification_row, pin_row, rule_row
 from .queries import sqlite_queries
 from .rows import (
     SAMPLE_COLUMNS,
@@ -73,7 +74,16 @@ class SqliteWriter:
         count += self._many("put_aggregate", map(aggregate_row, batch.aggregates))
         if batch.metrics is not None:
             count += self._many("put_metric", metric_rows(batch.metrics))
-        return count, last
+        count += self._many("put_rule", map(rule_row, batch.rules)) + self._alerts(batch)
+        return count + self._many("put_pin", map(pin_row, batch.pins)), last
+
+    def _alerts(self, batch: WriteBatch) -> int:
+        if not batch.alerts:
+            return 0
+        count = self._many("put_alert", map(alert_row, batch.alerts))
+        count += self._many("put_notification", map(notification_row, batch.notifications))
+        self._connection.execute(sqlite_queries()["drop_withdrawn"])
+        return count
 
     def _candles(self, candles: list[Candle]) -> Iterable[tuple[Any, ...]]:
         return (candle_row(self._id(candle.symbol), candle) for candle in candles)

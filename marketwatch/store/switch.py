@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import StoreUnavailable
+from ..model.alerts import Alert, AlertState, Notification, Rule
 from ..model.market import Candle, Gap, Instrument
 from ..model.system import Notice
 from ..ports import MarketStore, SampleColumns, StoredTrade, StoreProfile, StoreStats, TradeAggregate, WriteBatch
@@ -79,6 +80,33 @@ class SwitchStore:
 
     async def aggregates(self) -> list[TradeAggregate]:
         return await self._store.aggregates()
+
+    async def alerts(
+        self,
+        *,
+        state: AlertState | None = None,
+        symbol: str | None = None,
+        rule_id: str | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        limit: int = 100,
+    ) -> list[Alert]:
+        return await self._store.alerts(state=state, symbol=symbol, rule_id=rule_id, from_ms=from_ms, to_ms=to_ms, limit=limit)
+
+    async def alert(self, alert_id: str) -> Alert | None:
+        return await self._store.alert(alert_id)
+
+    async def rules(self, rule_id: str | None = None, *, every_version: bool = False) -> list[Rule]:
+        return await self._store.rules(rule_id, every_version=every_version)
+
+    async def acknowledge(self, alert_id: str, at_ms: int) -> bool:
+        return await self._store.acknowledge(alert_id, at_ms)
+
+    async def mark_notice(self, notice: Notification) -> bool:
+        return await self._store.mark_notice(notice)
+
+    async def outbox(self, *, state: str | None = None, limit: int = 100) -> list[Notification]:
+        return await self._store.outbox(state=state, limit=limit)
 
     @property
     def profile(self) -> StoreProfile:

@@ -4,7 +4,7 @@ Order of what is written: the batch in flight, then the spool file, then memory;
 always comes last. Every write is an upsert, so a batch whose outcome is unknown is simply written again.
 
 When there is no room left anywhere, trades are shed first, then samples (each counted, and stored as a gap of reason
-`overflow` once the database is back), and only then whales, candles and gaps.
+`overflow` once the database is back), and only then whales, candles and gaps, alerts last of all.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..bus import Bus, Publish
 from ..clock import Clock
 from ..config import Settings
 from ..errors import StoreDamaged, StoreError, StoreReadOnly, StoreUnavailable
+from ..model.alerts import Alerts, Pinned, Rules
 from ..model.market import (
     ClosedCandles,
     Gap,
@@ -33,7 +34,8 @@ from ..model.metrics import MetricTable
 from ..model.system import FeedStatus, Level, Notice, WriterStatus
 from ..ports import MarketStore, WriteBatch
 from .ahead import Ahead, WhalesAhead
-from .backlog import halves
+from .alert_rows import notices_of, plain
+from .backlog import Raised, halves
 from .room import WaitingRoom, spool_for
 from .spool import Spool
 from .totals import Totals
@@ -80,6 +82,7 @@ class StoreWriter:
         self._resumed = False
         self._table: MetricTable | None = None
         self._venue = ""
+        self._channels: dict[str, tuple[str, ...]] = {}
         self._newest_ms = self._width = 0
         self._turn = asyncio.Lock()
         self._pressed = asyncio.Event()
@@ -142,6 +145,9 @@ class StoreWriter:
             (Gap, lambda gap: self._add("gaps", [gap])),
             (MetricTable, self._on_table),
             (FeedStatus, self._on_feed_status),
+            (Rules, self._on_rules),
+            (Alerts, self._on_alerts),
+            (Pinned, self._on_pinned),
         ]
         if self._settings.store_trades:
             routes.append((Trades, lambda batch: self._add("trades", self._ahead.on_trades(batch.trades))))
@@ -179,6 +185,29 @@ class StoreWriter:
 
     def _on_feed_status(self, status: FeedStatus) -> None:
         self._venue = status.venue
+
+    def _on_rules(self, batch: Rules) -> None:
+        self._channels = {rule.rule_id: rule.channels for rule in batch.rules}
+        self._add("rules", batch.rules)
+
+    def _on_alerts(self, batch: Alerts) -> None:
+        """Alerts wait together with the notices about them, so that one commit takes both."""
+        told = set(batch.notify)
+        alerts = [alert._replace(context=plain(alert.context)) for alert in batch.alerts]
+        notices = [
+            notice
+            for alert in alerts
+            if alert.alert_id in told
+            for notice in notices_of(alert, self._channels.get(alert.rule_id, ("app",)), batch.time_ms)
+        ]
+        if alerts:
+            self._add("alerts", Raised(alerts, notices))
+
+    def _on_pinned(self, batch: Pinned) -> None:
+        """Spans to keep; their trades too, unless every trade is stored anyway."""
+        self._add("pins", batch.pins)
+        if not self._settings.store_trades:
+            self._add("trades", batch.trades)
 
     async def run(self) -> None:
         """Write until cancelled."""

@@ -125,6 +125,14 @@ def long_duration(ms: float | None) -> str:
     return " ".join(shown[:2]) or "0 s"
 
 
+def span(ms: int) -> str:
+    """A duration as rules write it, without loss: `30s`, `5m`, `1h`, `90s`, `1500ms`."""
+    for unit, name in ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")):
+        if ms and ms % unit == 0:
+            return f"{ms // unit}{name}"
+    return f"{ms}ms" if ms else "0s"
+
+
 def size(count: float | None) -> str:
     """Bytes: `12.3 MB`."""
     if count is None:

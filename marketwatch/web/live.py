@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 
@@ -12,7 +12,11 @@ from ..ports import MarketStore
 from ..telemetry import get_logger
 from ..watch import Watch, WatchSlot
 from . import format as fmt
+from .alert_history import AlertHistory
+from .contexts.alerts import Query
+from .contexts.bell import bell_of, count_of
 from .contexts.frame import ClockView, bar_state, market_now_ms, notice_views
+from .live_alerts import AlertsChannel
 from .live_channel import Channel
 from .live_overview import OverviewChannel
 from .live_status import StatusChannel
@@ -24,6 +28,12 @@ from .vitals import Vitals
 log = get_logger(__name__)
 TICK_S = 0.5
 _KEEP_TICKS = 40
+_ALERTS = "alerts"
+
+
+def alerts_channel(query: Query) -> str:
+    """The channel of the alerts page with these filters."""
+    return "/".join((_ALERTS, *(quote(part, safe="") for part in query)))
 
 
 class Live:
@@ -43,6 +53,8 @@ class Live:
         self._overview = OverviewChannel(renderer)
         self._status = StatusChannel(renderer, self.vitals)
         self._symbols: dict[str, SymbolChannel] = {}
+        self._alerts: dict[str, AlertsChannel] = {}
+        self.history = AlertHistory(store=store, slot=slot)
         self._failing = ""
         self.ticks = 0
 
@@ -97,6 +109,7 @@ class Live:
             else:
                 channel.forget()
                 self._symbols.pop(channel.name, None)
+                self._alerts.pop(channel.name, None)
 
     def _watch(self) -> Watch | None:
         """The watch of the moment; another one than last time means that nothing remembered is true any more."""
@@ -107,13 +120,15 @@ class Live:
             self._symbols = {name: channel for name, channel in self._symbols.items() if self._is_watched(channel.symbol)}
             for channel in self._symbols.values():
                 channel.forget()
+            for alerts in self._alerts.values():
+                alerts.forget()
         return self._slot.current
 
     def _is_watched(self, symbol: str) -> bool:
         return self._slot.current is not None and symbol in self._slot.current.instruments
 
     def _channels(self) -> list[Channel]:
-        return [self._overview, self._status, *self._symbols.values()]
+        return [self._overview, self._status, *self._symbols.values(), *self._alerts.values()]
 
     def _update(self, channel: Channel, watch: Watch) -> None:
         now_ms = market_now_ms(watch, self._clock)
@@ -121,13 +136,15 @@ class Live:
         clock = ClockView(fmt.clock_time(second), second, f"{self._renderer.boot}-{self._generation}")
         channel.put("bar", "fragments/_bar.html", bar_state(watch, now_ms), self.ticks)
         channel.put("clock", "fragments/_clock.html", clock, self.ticks)
+        channel.put("bell", "fragments/_bell.html", bell_of(watch), self.ticks)
+        channel.put("count", "fragments/_count.html", count_of(watch), self.ticks)
         channel.put("notices", "fragments/_notices.html", notice_views(watch), self.ticks)
         channel.update(watch, now_ms, self.ticks)
 
-    def stream_address(self, name: str) -> str:
-        """Where the page that is being rendered now gets its updates from."""
+    def stream_address(self, name: str, path: str = "") -> str:
+        """Where the page that is being rendered now gets its updates from; `path` where that is not the channel's name."""
         self._bring_up(name)
-        return f"/stream/{name}?since={self._renderer.boot}.{self._generation}.{self.ticks}"
+        return f"/stream/{path or name}?since={self._renderer.boot}.{self._generation}.{self.ticks}"
 
     def since(self, name: str, since: str) -> bytes | None:
         """What a client needs that has the page as of `since`; everything when that is not of this start or this market."""
@@ -145,12 +162,21 @@ class Live:
         return channel
 
     def _channel(self, name: str) -> Channel:
-        """`overview`, `status` or `symbol/NAME`; the caller has checked that the symbol is watched."""
+        """`overview`, `status`, `symbol/NAME` or `alerts/...`; the caller has checked the symbol and the filters."""
+        if name.startswith(_ALERTS + "/"):
+            return self._alerts_channel(name)
         if name in (self._overview.name, self._status.name):
             return self._overview if name == self._overview.name else self._status
         channel = self._symbols.get(name)
         if channel is None:
-            channel = self._symbols[name] = SymbolChannel(unquote(name.partition("/")[2]), name, self._renderer)
+            channel = self._symbols[name] = SymbolChannel(unquote(name.partition("/")[2]), name, self._renderer, self.history)
+        return channel
+
+    def _alerts_channel(self, name: str) -> Channel:
+        channel = self._alerts.get(name)
+        if channel is None:
+            query = Query(*(unquote(part) for part in name.split("/")[1:]))
+            channel = self._alerts[name] = AlertsChannel(query, name, self._renderer, self.history)
         return channel
 
 

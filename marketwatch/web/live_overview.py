@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..watch import Watch
+from .contexts.alerts import firing_of
 from .contexts.overview import Facts, RowView, all_facts, columns_of, row_of, spark_of, spark_tone, with_flash
 from .contexts.summary import feed_view, strip_of, whales_of
 from .live_channel import Channel
@@ -34,6 +35,7 @@ class OverviewChannel(Channel):
                 self._put_row(item, before, tick)
         self._put_sparks(watch, facts, tick)
         self.put("strip", "fragments/_strip.html", strip_of(watch, facts, columns, now_ms), tick)
+        self.put("firing", "fragments/_firing.html", firing_of(watch, now_ms), tick)
         self.put("whales", "fragments/_whales.html", whales_of(watch), tick)
         self.put("feed", "fragments/_feed.html", feed_view(watch), tick)
 

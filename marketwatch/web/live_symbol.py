@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..watch import Watch
+from .alert_history import AlertHistory
+from .contexts.alerts import marks_of
 from .contexts.summary import whales_of
 from .contexts.symbol import HeadView, gaps_of, head_of, metrics_of, prints_of, tick_of, with_flash
 from .live_channel import Channel
@@ -12,10 +14,11 @@ _FLASH_TICKS = 2
 
 
 class SymbolChannel(Channel):
-    """Head, metrics, tape, whales, gaps and the chart's open candle of one symbol."""
+    """Head, metrics, tape, whales, alerts, gaps and the chart's open candle of one symbol."""
 
-    def __init__(self, symbol: str, name: str, renderer: Renderer) -> None:
+    def __init__(self, symbol: str, name: str, renderer: Renderer, history: AlertHistory) -> None:
         super().__init__(name, renderer)
+        self._history = history
         self.symbol = symbol
         self._price: float | None = None
         self._flash = ("", -1)
@@ -28,6 +31,8 @@ class SymbolChannel(Channel):
         # Replaced, not morphed: a morph keeps the rows and moves them down, which the reader sees as a shifting layout.
         self.put("prints", "fragments/_prints.html", prints_of(watch, symbol), tick, swap="outerHTML")
         self.put("whales", "fragments/_whales.html", whales_of(watch, symbol, 10), tick)
+        past = self._history.past(watch)
+        self.put("marks", "fragments/_marks.html", marks_of(watch, past, symbol, now_ms), tick)
         self.put("gaps", "fragments/_gaps.html", gaps_of(watch, symbol), tick)
         self.put("tick", "fragments/_tick.html", tick_of(watch, symbol), tick)
 

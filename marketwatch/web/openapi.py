@@ -10,10 +10,10 @@ import msgspec
 from aiohttp import hdrs, web
 
 from .. import __version__
-from .api import ENDPOINTS
+from .api import ENDPOINTS, alert_stream
 from .api import stream as price_stream
 from .api.endpoint import Endpoint, extra_of
-from .api.market import CoinsQuery
+from .api.market import CoinsQuery, NoQuery
 from .assets import ASSETS
 from .envelope import Failure, Meta
 from .snapshot import json_answer
@@ -21,14 +21,14 @@ from .snapshot import json_answer
 _REF = "#/components/schemas/{name}"
 _MEANINGS = {
     400: "A parameter is unknown, missing or wrong",
-    404: "The coin is not watched",
+    404: "The coin is not watched, or there is nothing with this id",
     429: "Too many requests; Retry-After says when to come again",
     500: "An unexpected failure",
     503: "No market is open yet, or the database does not answer",
 }
-_TEXT = """Live prices, metrics, candles and whales of the crypto market. Every answer is an envelope with `success`, `data`
-and `meta`; `meta.source` says whether the numbers are live, demo or recorded. Times are ISO 8601 UTC with milliseconds, what is
-not known is null. `/ws/prices?coins=` sends `price_update` messages over a WebSocket."""
+_TEXT = """Live prices, metrics, candles, whales and alerts of the crypto market. Every answer is an envelope with `success`,
+`data` and `meta`; `meta.source` says whether the numbers are live, demo or recorded. Times are ISO 8601 UTC with
+milliseconds, what is not known is null. `/ws/prices?coins=` sends `price_update` messages over a WebSocket."""
 
 
 def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS) -> dict[str, Any]:
@@ -38,7 +38,8 @@ def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components([*answers, Meta, Failure], ref_template=_REF)
     components["Failure"]["properties"]["success"] = {"const": False}
     paths = {endpoint.path: {"get": _operation(endpoint, schema)} for endpoint, schema in zip(chosen, schemas, strict=False)}
-    paths[price_stream.PATH] = {"get": _stream_operation()}
+    paths[price_stream.PATH] = {"get": _price_stream()}
+    paths[alert_stream.PATH] = {"get": _alert_stream()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "marketwatch", "version": __version__, "description": _TEXT, "license": {"name": "MIT"}},
@@ -51,7 +52,7 @@ def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint[Any], schema: dict[str, Any]) -> dict[str, Any]:
     parameters = list(parameters_of(endpoint.query, endpoint.path))
-    named = any(parameter["name"].startswith("coin") for parameter in parameters)
+    named = any(parameter["name"].startswith("coin") or parameter["in"] == "path" for parameter in parameters)
     statuses = [400, *([404] if named else []), 429, 500, 503]
     return {
         "operationId": endpoint.name,
@@ -73,17 +74,28 @@ def _envelope(data: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
-def _stream_operation() -> dict[str, Any]:
+def _price_stream() -> dict[str, Any]:
     text = "Server-sent events. Each holds the prices that changed as `{data: [price], meta}`; the first holds all of them."
+    return _stream_operation("market", "Changed prices as they happen", text, CoinsQuery, (400, 404, 429, 500, 503))
+
+
+def _alert_stream() -> dict[str, Any]:
+    text = "Server-sent events. Each holds the alerts that changed as `{data: [alert], meta}`; the first holds all active ones."
+    return _stream_operation("alerts", "Alerts as they change", text, NoQuery, (400, 429, 500, 503))
+
+
+def _stream_operation(
+    tag: str, summary: str, text: str, query: type[msgspec.Struct], statuses: tuple[int, ...]
+) -> dict[str, Any]:
     return {
-        "operationId": "market_stream",
-        "summary": "Changed prices as they happen",
+        "operationId": f"{tag}_stream",
+        "summary": summary,
         "description": text,
-        "tags": ["market"],
-        "parameters": list(parameters_of(CoinsQuery, price_stream.PATH)),
+        "tags": [tag],
+        "parameters": list(parameters_of(query, "")),
         "responses": {
             "200": {"description": text, "content": {"text/event-stream": {"schema": {"type": "string"}}}},
-            **{str(status): _failure(status) for status in (400, 404, 429, 500, 503)},
+            **{str(status): _failure(status) for status in statuses},
         },
     }
 

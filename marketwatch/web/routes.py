@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from . import assets, openapi, probes, ws
-from .api import ENDPOINTS
+from .api import ENDPOINTS, alert_stream
 from .api import stream as price_stream
-from .pages import overview, search, status, symbol, theme
+from .pages import alerts, overview, search, status, symbol, theme
 
 PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
     overview.routes,
     symbol.routes,
+    alerts.routes,
     status.routes,
     search.routes,
     theme.routes,
@@ -28,6 +29,7 @@ def add_routes(app: web.Application) -> None:
         app.router.add_get(endpoint.path, endpoint.handler())
     app.add_routes(openapi.routes)
     app.router.add_get(price_stream.PATH, price_stream.stream)
+    app.router.add_get(alert_stream.PATH, alert_stream.stream)
     app.router.add_get("/ws/prices", ws.prices, allow_head=False)
     for routes in PAGES:
         app.add_routes(routes)

@@ -15,6 +15,7 @@ from ..config import Settings
 from ..ports import MarketStore
 from ..telemetry import Telemetry
 from ..watch import WatchSlot
+from .api.alert_stream import ALERT_STREAM, AlertStream
 from .api.desk import DESK, Desk
 from .api.stream import STREAM, TICKER, PriceStream
 from .api.ticker import PriceTicker
@@ -97,9 +98,11 @@ def _fill(
     app[DESK] = desk = Desk(settings=settings, clock=clock, store=store, slot=slot, hub=hub, telemetry=telemetry)
     app[TICKER] = ticker = PriceTicker(desk)
     app[STREAM] = prices = PriceStream(desk)
+    app[ALERT_STREAM] = alerts = AlertStream(desk)
     app[SOCKETS] = sockets = PriceSockets(desk=desk, clock=clock, max_clients=hub.max_clients)
     ticker.listen(prices.on_tick)
     ticker.listen(sockets.on_tick)
+    ticker.listen(alerts.on_tick)
     app[DOCUMENT] = new_document()
     app[ASSETS] = assets = Assets()
     app[RENDERER] = renderer = Renderer(settings, clock, assets)

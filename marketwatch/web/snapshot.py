@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import hdrs, web
 
 from ..clock import Clock
+from ..model.alerts import Alerts, Rules
 from ..model.market import Gap, Quotes, Staleness, Tickers, Trades, Whales
 from ..model.metrics import MetricTable
 from ..model.system import FeedStatus, Notice
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _SEND_S = 10.0
 _FRESH_S = 0.5
-_CHANGES: tuple[type, ...] = (Trades, Quotes, Tickers, Staleness, FeedStatus, MetricTable, Gap, Whales, Notice)
+_CHANGES: tuple[type, ...] = (Trades, Quotes, Tickers, Staleness, FeedStatus, MetricTable, Gap, Whales, Notice, Alerts, Rules)
 
 
 class Encoded(web.StreamResponse):

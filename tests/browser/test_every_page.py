@@ -13,7 +13,7 @@ from tests.kit.program import Program
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 AXE = Path(__file__).parent / "vendor" / "axe-core-4.14.1.min.js"
-PAGES = ("/", "/?view=gainers&q=zzz", "/symbols/BTCUSDT", "/status", "/search?q=o")
+PAGES = ("/", "/?view=gainers&q=zzz", "/symbols/BTCUSDT", "/alerts", "/alerts?state=firing&coin=BTC", "/status", "/search?q=o")
 
 
 async def violations(page: Page) -> list[str]:
@@ -67,7 +67,7 @@ async def test_long_list_fits_a_phone(demo: Program, look: Open) -> None:
     assert widest[0] <= widest[1]
 
 
-@pytest.mark.parametrize("path", ["/", "/symbols/BTCUSDT", "/status"])
+@pytest.mark.parametrize("path", ["/", "/symbols/BTCUSDT", "/alerts", "/status"])
 async def test_axe_finds_nothing_on_a_phone(demo: Program, look: Open, path: str) -> None:
     page = await look(demo, path, width=320)
     await page.wait_for_timeout(500)

@@ -14,8 +14,10 @@ from marketwatch.clock import SystemClock
 from marketwatch.errors import StoreError
 from marketwatch.model.market import Instrument
 from marketwatch.ports import DurableStore, TradeAggregate, WriteBatch
+from marketwatch.store.alert_rows import notices_of
 from marketwatch.store.postgres import PostgresStore
 from marketwatch.store.sqlite import SqliteStore
+from tests.kit.alerts import alert, rule
 from tests.kit.databases import MakeStore
 from tests.kit.facts import T0, candle, gap, step, trade, traded, whale
 
@@ -41,6 +43,9 @@ async def source(make_store: MakeStore) -> AsyncIterator[DurableStore]:
             candles=[candle("A"), candle("B", gap=True)],
             gaps=[gap(), gap("g2")._replace(from_id=None)],
             aggregates=[TradeAggregate("A", None, 3, 4.0, T0)],
+            rules=[rule(), rule(version=2, repeat_ms=5, recover="change(5m) > 0", enabled=False)],
+            alerts=[alert(context={"terms": {"币安": 1.5}}), alert("a2", threshold=None, acknowledged_ms=T0)],
+            notifications=notices_of(alert(), ("app", "mail"), T0),
         )
     )
     yield store
@@ -68,6 +73,8 @@ async def test_backup_restored_into_an_empty_database_is_equal(
         assert await target.gaps() == await source.gaps()
         assert await target.instruments() == await source.instruments()
         assert await target.aggregates() == await source.aggregates()
+        assert await target.alerts() == await source.alerts()
+        assert await target.rules(every_version=True) == await source.rules(every_version=True)
         again = tmp_path / "again.zst"
         await target.backup(again)
         assert lines(again) == lines(out)

@@ -15,9 +15,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from marketwatch.clock import SystemClock
+from marketwatch.model.alerts import Alerts, Rules
 from marketwatch.model.market import Gap, GapReason, GapState
 from marketwatch.web.api import ENDPOINTS
 from marketwatch.web.openapi import document
+from tests.kit.alerts import alert, rule
 from tests.kit.streams import serving
 from tests.kit.watches import START_MS, World, history, warm, world
 
@@ -26,6 +28,8 @@ SAMPLES = {
     "coin_id": "BTC",
     "coin_1": "BTC",
     "coin_2": "ETH",
+    "alert_id": "a1",
+    "rule_id": "r1",
 }
 
 
@@ -34,6 +38,9 @@ async def made(tmp_path: Path) -> AsyncIterator[World]:
     async with world(tmp_path) as found:
         warm(found.watch, history("BTCUSDT", "1m", 60_000, 300, START_MS))
         found.watch.bus.publish(Gap("g", "binance", "BTCUSDT", GapReason.SILENCE, GapState.LOST, START_MS, START_MS + 1))
+        found.watch.bus.publish(Rules([rule(symbols=("BTCUSDT",)), rule("r2")]))
+        context = {"terms": {"change(5m)": -3.25}, "quality": ["gap"]}
+        found.watch.bus.publish(Alerts(START_MS, [alert(context=context), alert("a2", rule_id="r2", threshold=None)], ["a1"]))
         yield found
 
 
@@ -131,6 +138,7 @@ _OPTIONS = (
     "--generation-deterministic",
     "--no-color",
     "--exclude-path=/api/market/stream",
+    "--exclude-path=/api/alerts/stream",
     "--request-timeout=10",
 )
 

@@ -10,7 +10,9 @@ import pytest
 
 from marketwatch.model.market import Instrument, Samples
 from marketwatch.ports import WriteBatch
+from marketwatch.store.alert_rows import notices_of
 from marketwatch.store.spool import Spool, decode, encode
+from tests.kit.alerts import alert, rule
 from tests.kit.facts import T0, candle, gap, step, trade, traded, whale
 
 
@@ -23,6 +25,9 @@ def batch(number: int) -> WriteBatch:
         candles=[candle()],
         gaps=[gap()._replace(from_id=None)],
         venue_candles=[candle(gap=True)],
+        rules=[rule(symbols=("A", "币USDT"), repeat_ms=5)],
+        alerts=[alert(context={"terms": {"price": 1.5, "币": None}})],
+        notifications=notices_of(alert(), ("app", "mail"), T0),
     )
 
 
@@ -40,7 +45,7 @@ def same(a: Samples, b: Samples) -> bool:
 def test_codec_batch_comes_back_as_it_was() -> None:
     given, found = batch(1), decode(encode(batch(1)))
     assert all(same(a, b) for a, b in zip(given.samples, found.samples, strict=True))
-    for name in ("instruments", "trades", "whales", "candles", "gaps", "venue_candles"):
+    for name in ("instruments", "trades", "whales", "candles", "gaps", "venue_candles", "rules", "alerts", "notifications"):
         assert getattr(found, name) == getattr(given, name)
 
 

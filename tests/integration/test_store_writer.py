@@ -14,6 +14,7 @@ from marketwatch.bus import Bus
 from marketwatch.clock import ManualClock, SystemClock
 from marketwatch.config import Settings
 from marketwatch.errors import StoreUnavailable
+from marketwatch.model.alerts import Alerts, Rules
 from marketwatch.model.market import (
     ClosedCandles,
     GapReason,
@@ -29,6 +30,7 @@ from marketwatch.model.system import FeedState, FeedStatus, Notice
 from marketwatch.ports import WriteBatch
 from marketwatch.store.sqlite import SqliteStore
 from marketwatch.store.writer import StoreWriter
+from tests.kit.alerts import alert, rule
 from tests.kit.facts import T0, candle, gap, step, trade, traded, whale
 
 
@@ -99,6 +101,34 @@ async def test_writer_everything_on_the_bus_that_is_stored_reaches_the_store(rig
     }  # fmt: skip
     assert await one.store.instruments() == [Instrument("A", "A", "USDT")]
     assert (one.writer.depth, one.writer.dropped, one.writer.last_write_ms) == (0, 0, T0)
+
+
+async def test_writer_alerts_are_stored_with_a_notice_for_each_channel_of_their_rule(rig: Callable[..., Rig]) -> None:
+    one = rig()
+    await one.store.open()
+    one.bus.publish(Rules([rule(channels=("app", "mail"))]))
+    told, quiet = alert("told", context={"column": np.arange(2)}), alert("quiet", rule_id="r2", symbol="ETHUSDT")
+    one.bus.publish(Alerts(T0, [told, quiet], ["told"]))
+    one.bus.publish(Alerts(T0, [told], ["told"]))
+    await one.writer.flush()
+    assert await one.store.rules() == [rule(channels=("app", "mail"))]
+    assert {fact.alert_id: fact.context for fact in await one.store.alerts()} == {"told": {"column": [0, 1]}, "quiet": {}}
+    outbox = await one.store.outbox()
+    assert sorted((n.alert_id, n.channel, n.state) for n in outbox) == [("told", "app", "sent"), ("told", "mail", "waiting")]
+
+
+async def test_writer_alerts_outlive_a_database_that_is_away(rig: Callable[..., Rig]) -> None:
+    one = rig(memory_bytes=20_000, spool_bytes=1)
+    await one.store.open()
+    one.store.away = True
+    one.bus.publish(Alerts(T0, [alert()], ["a1"]))
+    one.publish(400)
+    await one.writer._room.relieve()
+    assert one.writer.dropped > 0
+    one.store.away = False
+    await one.writer.flush()
+    assert [fact.alert_id for fact in await one.store.alerts()] == ["a1"]
+    assert [notice.alert_id for notice in await one.store.outbox()] == ["a1"]
 
 
 async def test_writer_trades_are_stored_only_when_asked_for(rig: Callable[..., Rig]) -> None:

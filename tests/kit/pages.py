@@ -7,11 +7,24 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from marketwatch.clock import ManualClock
+from marketwatch.model.alerts import Alerts, AlertState, Rules
 from marketwatch.model.market import Gap, GapReason, GapState, Instrument, Source, Trade, Whale, Whales
 from marketwatch.model.system import FeedState, Level, Notice, WriterStatus
 from marketwatch.ports import StoreStats
 from marketwatch.watch import Watch
 from marketwatch.web import format as fmt
+from marketwatch.web.contexts.alerts import Query as AlertQuery
+from marketwatch.web.contexts.alerts import (
+    active_of,
+    alert_view,
+    alerts_page,
+    filters_of,
+    firing_of,
+    marks_of,
+    past_of,
+    rules_of,
+)
+from marketwatch.web.contexts.bell import bell_of, count_of
 from marketwatch.web.contexts.errors import ConnectingPage, ErrorPage
 from marketwatch.web.contexts.frame import ClockView, Frame, bar_state, build_frame, notice_views
 from marketwatch.web.contexts.overview import Query, all_facts, columns_of
@@ -31,6 +44,7 @@ from marketwatch.web.contexts.status import (
 )
 from marketwatch.web.contexts.summary import feed_view, market_of, overview_page, row_with_spark, strip_of, whales_of
 from marketwatch.web.contexts.symbol import candles_of, gaps_of, head_of, metrics_of, prints_of, symbol_page, tick_of
+from tests.kit.alerts import alert, rule
 from tests.kit.watches import START_MS, make_watch, play, status, test_settings
 
 NOW_MS = START_MS + 10_050
@@ -45,6 +59,7 @@ def played(source: Source = Source.LIVE) -> Watch:
         Gap("g1", "binance", "BTCUSDT", GapReason.ID_JUMP, GapState.LOST, NOW_MS - 5_000, NOW_MS - 2_000, 1_010, 1_015, 2)
     )
     watch.bus.publish(Notice("n1", Level.WARNING, "Something to know.", NOW_MS - 1_000))
+    alarm(watch, "Fast fall")
     return watch
 
 
@@ -62,7 +77,23 @@ def hostile() -> Watch:
         status(watch, NOW_MS, FeedState.STALE, rejected={HOSTILE: 3}, detail=HOSTILE)._replace(endpoint=f"wss://{HOSTILE}")
     )
     watch.bus.publish(Gap("g", "binance", HOSTILE, GapReason.SILENCE, GapState.OPEN, NOW_MS - 9_000, NOW_MS))
+    alarm(watch, HOSTILE)
     return watch
+
+
+def alarm(watch: Watch, text: str) -> None:
+    """A firing, a pending and a resolved alert whose every text is `text`, a late one about the market, and their rules."""
+    texts = {"rule_name": text, "metric": text, "rule_id": text, "fired_ms": NOW_MS - 90_000}
+    facts = [
+        alert(f"1{text}", symbol=watch.symbols[0], severity=Level.CRITICAL, context={"terms": {text: 1.0}}, **texts),
+        alert("2", symbol=watch.symbols[1], state=AlertState.PENDING, threshold=None, **texts),
+        alert("3", symbol=watch.symbols[2], acknowledged_ms=NOW_MS, **texts),
+        alert("4", symbol="*", late=True, trigger_value=None, **{**texts, "fired_ms": NOW_MS - 90_000_000}),
+    ]
+    rules = [rule(text, name=text, expression=text, symbols=(text,)), rule("r2", for_ms=30_000, cooldown_ms=1, enabled=False)]
+    watch.bus.publish(Rules(rules))
+    watch.bus.publish(Alerts(NOW_MS, facts, [f"1{text}", "3", "4"]))
+    watch.bus.publish(Alerts(NOW_MS, [facts[2]._replace(state=AlertState.RESOLVED, resolved_ms=NOW_MS)], []))
 
 
 def frame_for(watch: Watch | None, *, path: str = "/", theme: str = "auto") -> Frame:
@@ -123,6 +154,7 @@ def fragments(watch: Watch) -> Iterator[Given]:
     yield Given("fragments/_metrics.html", metrics_of(watch, symbol))
     yield Given("fragments/_prints.html", prints_of(watch, symbol))
     yield Given("fragments/_gaps.html", gaps_of(watch, symbol))
+    yield from alert_fragments(watch, symbol)
     yield Given("fragments/_tick.html", tick_of(watch, symbol))
     yield Given("fragments/_candles.html", candles_of(watch, symbol, "1m"))
     yield Given("fragments/_feeds.html", feeds_of(watch, NOW_MS))
@@ -137,6 +169,23 @@ def fragments(watch: Watch) -> Iterator[Given]:
     yield Given("fragments/_allgaps.html", all_gaps(list(watch.state.gaps.values())))
     yield Given("fragments/_found.html", search(watch, HOSTILE))
     yield Given("fragments/_found.html", search(watch, "u"))
+
+
+def alert_fragments(watch: Watch, symbol: str) -> Iterator[Given]:
+    """The fragments about alerts."""
+    past = list(watch.state.recent_alerts)
+    yield Given("fragments/_bell.html", bell_of(watch))
+    yield Given("fragments/_count.html", count_of(watch))
+    yield Given("fragments/_firing.html", firing_of(watch, NOW_MS))
+    yield Given("fragments/_firing.html", firing_of(watch, NOW_MS, 1))
+    yield Given("fragments/_marks.html", marks_of(watch, past, symbol, NOW_MS))
+    for one in watch.state.alerts.values():
+        yield Given("fragments/_alert.html", alert_view(one, watch, NOW_MS))
+    for query in (AlertQuery(), AlertQuery("pending", symbol), AlertQuery("resolved", "", HOSTILE)):
+        yield Given("fragments/_active.html", active_of(watch, query, NOW_MS))
+        yield Given("fragments/_past.html", past_of(watch, past, query, NOW_MS, HOSTILE))
+        yield Given("fragments/_rules.html", rules_of(watch, past, query, NOW_MS))
+        yield Given("fragments/_filters.html", filters_of(watch, past, query))
 
 
 def pages(watch: Watch) -> Iterator[Given]:
@@ -160,6 +209,8 @@ def pages(watch: Watch) -> Iterator[Given]:
             stream="/stream/status",
         ),
     )
+    past = list(watch.state.recent_alerts)
+    yield Given("alerts.html", alerts_page(watch, past, AlertQuery(), now_ms=NOW_MS, stream="/stream/alerts", problem=HOSTILE))
     yield Given("search.html", search(watch, HOSTILE))
     yield Given("search.html", search(watch, ""))
     for code in (403, 404, 429, 500):

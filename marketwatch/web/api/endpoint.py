@@ -39,10 +39,13 @@ class Endpoint(Generic[Q]):
     tag: str
     hot: bool = False
     description: str = ""
+    operation: str = ""
 
     @property
     def name(self) -> str:
-        """The operation's id: `market_price`."""
+        """The operation's id: `market_price`, or what `operation` says."""
+        if self.operation:
+            return self.operation
         parts = [part for part in self.path.removeprefix("/api").split("/") if part and not part.startswith("{")]
         return "_".join(parts).replace("-", "_")
 

@@ -10,6 +10,7 @@ from ...model.market import GapState, Source
 from ...model.system import FeedState, FeedStatus, Level
 from ...watch import Watch
 from .. import format as fmt
+from .bell import BellView, CountView, bell_of, count_of
 from .names import coin_name
 
 _HOUR_MS = 3_600_000
@@ -44,6 +45,7 @@ class NavItem:
     current: bool = False
     hint: str = ""
     phone: bool = True
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class Frame:
     clock: ClockView
     notices: tuple[NoticeView, ...]
     navigation: tuple[NavGroup, ...]
+    bell: BellView
+    count: CountView
     version: str
     waiting: str  # not empty while no market is open
 
@@ -189,8 +193,9 @@ def notice_views(watch: Watch | None) -> tuple[NoticeView, ...]:
 def navigation(watch: Watch | None, path: str) -> tuple[NavGroup, ...]:
     """Only what exists; up to twelve symbols by name."""
     overview = NavItem("Overview", "/", path == "/")
+    alerts = NavItem("Alerts", "/alerts", path == "/alerts", counted=True)
     status = NavItem("Status", "/status", path == "/status")
-    api = NavItem("API", "/api/docs", path == "/api/docs")
+    api = NavItem("API", "/api/docs", path == "/api/docs", phone=False)
     instruments = list(watch.instruments.values())[:12] if watch is not None else []
     bases = [item.base for item in instruments]
     symbols = tuple(
@@ -203,7 +208,7 @@ def navigation(watch: Watch | None, path: str) -> tuple[NavGroup, ...]:
         )
         for item in instruments
     )
-    groups = [NavGroup("", (overview,)), NavGroup("Symbols", symbols), NavGroup("System", (status, api))]
+    groups = [NavGroup("", (overview, alerts)), NavGroup("Symbols", symbols), NavGroup("System", (status, api))]
     return tuple(group for group in groups if group.items)
 
 
@@ -221,6 +226,8 @@ def build_frame(*, watch: Watch | None, waiting: str, clock: Clock, boot: str, t
         clock=ClockView(fmt.clock_time(now_ms), now_ms, boot),
         notices=notice_views(watch),
         navigation=navigation(watch, path),
+        bell=bell_of(watch),
+        count=count_of(watch),
         version=version,
         waiting=waiting if watch is None else "",
     )

@@ -12,6 +12,7 @@ from .names import coin_name
 _MOST = 12
 _PAGES = (
     ("Overview", "/", "The market table", "market table gainers losers volatile home"),
+    ("Alerts", "/alerts", "What fires, what fired, the rules", "alerts rules history firing pending notices"),
     ("Status", "/status", "Feeds, gaps, store, memory", "feeds gaps store memory version settings health"),
     ("API", "/api/docs", "Documentation of the interface", "openapi swagger json docs interface"),
 )

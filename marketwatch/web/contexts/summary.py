@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from ...model.market import Whale
 from ...watch import Watch
 from .. import format as fmt
+from .alerts import FiringView, firing_of
 from .frame import feed_state, main_feed, symbol_href, venue_name
 from .overview import (
     PAGE_ROWS,
@@ -101,6 +102,7 @@ class OverviewPage:
 
     strip: StripView
     market: MarketView
+    firing: FiringView
     whales: WhalesView
     feed: FeedView
     stream: str
@@ -264,6 +266,7 @@ def overview_page(watch: Watch, query: Query, *, now_ms: int, everything: str, s
     return OverviewPage(
         strip=strip_of(watch, facts, columns, now_ms),
         market=market_of(watch, facts, query, everything=everything),
+        firing=firing_of(watch, now_ms),
         whales=whales_of(watch),
         feed=feed_view(watch),
         stream=stream,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
 
 from ...engine.candles import INTERVALS
+from ...model.alerts import Alert
 from ...model.market import Candle, Gap, GapState, Trade
 from ...model.metrics import MetricTable, Window, WindowState
 from ...watch import Watch
 from .. import format as fmt
+from .alerts import MarksView, marks_of
 from .names import coin_name
 from .overview import Facts, Tag, columns_of, facts_of, gap_spans, row_of
 from .summary import WhalesView, whales_of
@@ -164,6 +166,7 @@ class SymbolPage:
     prints: PrintsView
     whales: WhalesView
     gaps: GapsView
+    marks: MarksView
     candles: CandlesView
     tick: TickView
     ranges: tuple[RangeView, ...]
@@ -403,8 +406,10 @@ def ranges_of(path: str, chosen: str) -> tuple[RangeView, ...]:
     )
 
 
-def symbol_page(watch: Watch, symbol: str, *, chosen: str, path: str, now_ms: int, stream: str) -> SymbolPage:
-    """The whole page."""
+def symbol_page(
+    watch: Watch, symbol: str, *, chosen: str, path: str, now_ms: int, stream: str, past: Sequence[Alert] = ()
+) -> SymbolPage:
+    """The whole page. `past`: alerts that are over, newest first."""
     chosen = chosen if chosen in RANGES else "1h"
     ranges = ranges_of(path, chosen)
     current = next(item for item in ranges if item.current)
@@ -414,6 +419,7 @@ def symbol_page(watch: Watch, symbol: str, *, chosen: str, path: str, now_ms: in
         prints=prints_of(watch, symbol),
         whales=whales_of(watch, symbol, 10),
         gaps=gaps_of(watch, symbol),
+        marks=marks_of(watch, past, symbol, now_ms),
         candles=candles_of(watch, symbol, current.interval),
         tick=tick_of(watch, symbol),
         ranges=ranges,

@@ -43,13 +43,16 @@ async def symbol(request: web.Request) -> web.Response:
     path = symbol_href(found)
     if found != asked:
         return web.Response(status=302, headers={"Location": path})
+    live = request.app[LIVE]
+    await live.history.load()
     context = symbol_page(
         watch,
         found,
         chosen=request.query.get("range", ""),
         path=path,
         now_ms=market_now_ms(watch, request.app[CLOCK]),
-        stream=request.app[LIVE].stream_address(channel_name(found)),
+        stream=live.stream_address(channel_name(found)),
+        past=live.history.past(watch),
     )
     return request.app[RENDERER].page(request, "symbol.html", context)
 

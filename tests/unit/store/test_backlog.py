@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketwatch.ports import WriteBatch
-from marketwatch.store.backlog import KINDS, Backlog, Shed, halves
+from marketwatch.store.alert_rows import notices_of
+from marketwatch.store.backlog import KINDS, Backlog, Raised, Shed, halves
+from tests.kit.alerts import alert
 from tests.kit.facts import T0, candle, gap, step, trade, traded, whale
 
 
@@ -73,6 +75,43 @@ def test_halves_make_progress_and_lose_nothing(count: int, kind: str) -> None:
     assert getattr(left, kind) + getattr(right, kind) == items
     assert len(left) < count
     assert len(right) < count
+
+
+def raised(number: int) -> Raised:
+    return Raised([alert(str(number))], notices_of(alert(str(number)), ("app", "mail"), T0))
+
+
+def test_take_little_never_parts_an_alert_from_its_notices() -> None:
+    backlog = filled()
+    for i in range(10):
+        backlog.add("alerts", raised(i))
+    taken: list[str] = []
+    while len(piece := backlog.take(1)):
+        assert [n.alert_id for n in piece.notifications] == [a.alert_id for a in piece.alerts for _ in range(2)]
+        taken += [one.alert_id for one in piece.alerts]
+    assert taken == [str(i) for i in range(10)]
+
+
+def test_shed_takes_alerts_last_of_all() -> None:
+    backlog, shed = filled(), Shed()
+    backlog.add("alerts", raised(1))
+    backlog.shed(3_000, shed)
+    assert (len(backlog), len(backlog.take(10**9).alerts), shed.facts) == (1, 1, 50)
+    backlog.add("alerts", raised(2))
+    backlog.shed(0, shed)
+    assert (len(backlog), shed.facts) == (0, 51)
+
+
+@given(st.integers(2, 20))
+def test_halves_keep_notices_with_their_alerts(count: int) -> None:
+    made = [raised(number) for number in range(count)]
+    whole = WriteBatch(alerts=[one for r in made for one in r.alerts], notifications=[n for r in made for n in r.notifications])
+    left, right = halves(whole)
+    assert left.alerts + right.alerts == whole.alerts
+    assert left.notifications + right.notifications == whole.notifications
+    for part in (left, right):
+        assert {n.alert_id for n in part.notifications} == {a.alert_id for a in part.alerts}
+        assert len(part) < count
 
 
 def test_kinds_are_fields_of_a_batch() -> None:

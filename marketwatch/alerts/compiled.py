@@ -1,0 +1,108 @@
+"""A rule made ready for evaluation: its programs, the symbols it is about, and what keeps it from being evaluated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.alerts import Rule
+from ..rules.errors import RuleError
+from ..rules.nodes import Fact, Term, of_type
+from ..rules.program import Program, compile_rule
+from .machine import Timing
+
+_OF_A_SYMBOL = frozenset({"data_age", "gaps", "stale"})
+_TURNED = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
+
+
+class Scope(StrEnum):
+    """What an episode of a rule is about: each symbol, the symbols that the rule names, or the program itself (`*`)."""
+
+    SYMBOL = "symbol"
+    NAMED = "named"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """A rule over a fixed list of symbols. `applies`: bool over symbols. `error`: why it cannot be evaluated, or ""."""
+
+    rule: Rule
+    program: Program | None
+    recover: Program | None
+    scope: Scope
+    applies: NDArray[np.bool_]
+    market_only: bool
+    error: str = ""
+
+    def timing(self, recover_row: int) -> Timing:
+        """Its durations; `for` may stand in the rule or behind its expression."""
+        rule = self.rule
+        written_ms = 0 if self.program is None else round(self.program.for_s * 1000.0)
+        return Timing(rule.for_ms or written_ms, rule.keep_firing_ms, rule.cooldown_ms, rule.repeat_ms, recover_row)
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        return tuple(one for one in (self.program, self.recover) if one is not None)
+
+    @property
+    def windows(self) -> tuple[str, ...]:
+        """The engine's windows that it needs."""
+        return tuple(dict.fromkeys(name for program in self.programs for name in program.windows))
+
+
+def compiled(rule: Rule, symbols: Sequence[str]) -> Compiled:
+    """The rule over `symbols`. Never raises: what is wrong stands in `error`."""
+    nowhere = np.zeros(len(symbols), np.bool_)
+    try:
+        program = compile_rule(rule.expression)
+        recover = None if rule.recover is None else compile_rule(recovery(program, rule.recover))
+    except RuleError as error:
+        return Compiled(rule, None, None, Scope.SYMBOL, nowhere, market_only=True, error=str(error))
+    scope = _scope(program)
+    applies = _applies(rule, program, scope, symbols)
+    missing = "" if applies.any() else f"None of its symbols ({', '.join(rule.symbols + program.symbols)[:80]}) is watched."
+    return Compiled(rule, program, recover, scope, applies, market_only=_market_only(program), error=missing)
+
+
+def recovery(program: Program, recover: str) -> str:
+    """The condition of recovery: `recover` itself, or, where it is a number, the first comparison turned round at that number.
+
+    `volatility(60) > 0.5` that recovers at 0.4 recovers when `volatility(60) <= 0.4`. Raises RuleError.
+    """
+    if not re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*(%|ms|s|m|h|d|w)?\s*", recover):
+        return recover
+    first = program.first_comparison
+    if first is None or first.threshold is None or first.operator not in _TURNED:
+        raise RuleError(1, "A recovery threshold needs a rule with a comparison with a number.", "Write a condition.")
+    return f"{first.metric} {_TURNED[first.operator]} {recover.strip()}"
+
+
+def _terms(program: Program) -> list[Term]:
+    return of_type(program.expression, Term)
+
+
+def _scope(program: Program) -> Scope:
+    own = [one for one in _terms(program) if one.symbol is None]
+    if any(not isinstance(one, Fact) or one.name in _OF_A_SYMBOL for one in own):
+        return Scope.SYMBOL
+    return Scope.NAMED if program.symbols else Scope.SYSTEM
+
+
+def _market_only(program: Program) -> bool:
+    """Without a term about the program or its data: a rule that silence inhibits."""
+    return not of_type(program.expression, Fact)
+
+
+def _applies(rule: Rule, program: Program, scope: Scope, symbols: Sequence[str]) -> NDArray[np.bool_]:
+    if scope is Scope.SYSTEM:
+        return np.array([number == 0 for number in range(len(symbols))], np.bool_)
+    if scope is Scope.NAMED:
+        return np.array([symbol == program.symbols[0] for symbol in symbols], np.bool_)
+    wanted = {name.upper() for name in rule.symbols}
+    return np.array(["*" in wanted or symbol.upper() in wanted for symbol in symbols], np.bool_)

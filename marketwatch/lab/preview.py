@@ -1,0 +1,180 @@
+"""What the lab answers: every firing that would have been, and what to make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..alerts.machine import Timing
+from ..rules.truth import F8, I1
+from .course import times
+from .question import DAY_MS, Question, single_comparison
+from .trial import HORIZONS_MIN, Trial
+
+MOST_FIRINGS = 1000
+_TRIES = 14
+_MOST_TUNED = 12_000_000
+
+
+class Firing(NamedTuple):
+    """One episode. `resolved_ms` None: it still fires at the end of the span."""
+
+    symbol: str
+    fired_ms: int
+    resolved_ms: int | None
+    trigger_value: float | None
+    price: float | None
+    notices: int
+
+
+class Move(NamedTuple):
+    """What the price did `minutes` after the firings, in per cent, and after moments chosen at random."""
+
+    minutes: int
+    firings: int
+    median: float | None
+    share_up: float | None
+    random_median: float | None
+    random_share_up: float | None
+
+
+class Suggestion(NamedTuple):
+    """A threshold at which a rule of one comparison fires about so often a day."""
+
+    per_day: float
+    threshold: float
+    expression: str
+    firings: int
+
+
+class Preview(NamedTuple):
+    """The answer. Durations in seconds. `completeness`: per cent of the steps at which the rule was true or false.
+
+    `avoided_by_for`: firings fewer than without any `for`; `avoided_by_hysteresis`: fewer again by recovery and keep-firing.
+    """
+
+    fired: int
+    notices: int
+    firings: list[Firing]
+    truncated: bool
+    from_ms: int
+    to_ms: int
+    symbols: tuple[str, ...]
+    completeness: float
+    a_day: float
+    median_s: float | None
+    longest_s: float | None
+    avoided_by_for: int
+    avoided_by_hysteresis: int
+    moves: list[Move]
+    suggestion: Suggestion | None
+    notes: tuple[str, ...]
+
+
+def preview(question: Question, trials: Sequence[Trial], per_day: float | None = None) -> Preview:
+    """Put the trials of all symbols together. Runs in a thread."""
+    firings = sorted((one for trial in trials for one in _firings(trial)), key=lambda one: (one.fired_ms, one.symbol))
+    lengths = [(one.resolved_ms - one.fired_ms) / 1000.0 for one in firings if one.resolved_ms is not None]
+    steps = sum(trial.steps for trial in trials)
+    bare, waited = sum(trial.bare for trial in trials), sum(trial.waited for trial in trials)
+    days = (question.to_ms - question.from_ms) / DAY_MS
+    return Preview(
+        fired=len(firings),
+        notices=sum(one.notices for one in firings),
+        firings=firings[-MOST_FIRINGS:],
+        truncated=len(firings) > MOST_FIRINGS,
+        from_ms=question.from_ms,
+        to_ms=question.to_ms,
+        symbols=question.symbols,
+        completeness=100.0 * sum(trial.decided for trial in trials) / steps if steps else 0.0,
+        a_day=len(firings) / days,
+        median_s=float(np.median(lengths)) if lengths else None,
+        longest_s=max(lengths, default=None),
+        avoided_by_for=max(0, bare - waited),
+        avoided_by_hysteresis=max(0, waited - len(firings)),
+        moves=[_move(trials, minutes) for minutes in HORIZONS_MIN],
+        suggestion=None if per_day is None else suggest(question, trials, per_day, days),
+        notes=question.notes,
+    )
+
+
+def _firings(trial: Trial) -> list[Firing]:
+    return [
+        Firing(
+            trial.symbol,
+            trial.at_ms(one.fired),
+            None if one.resolved is None else trial.at_ms(one.resolved),
+            _number(value),
+            _number(price),
+            len(one.notices),
+        )
+        for one, value, price in zip(trial.found, trial.triggers, trial.prices, strict=True)
+    ]
+
+
+def _number(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _move(trials: Sequence[Trial], minutes: int) -> Move:
+    after, random = (
+        np.concatenate([getattr(trial, name)[minutes] for trial in trials]) if trials else np.zeros(0)
+        for name in ("after", "random")
+    )
+    after, random = after[np.isfinite(after)], random[np.isfinite(random)]
+    return Move(minutes, len(after), *_figures(after), *_figures(random))
+
+
+def _figures(moves: F8) -> tuple[float | None, float | None]:
+    if not len(moves):
+        return None, None
+    return float(np.median(moves)), 100.0 * float(np.mean(moves > 0))
+
+
+def suggest(question: Question, trials: Sequence[Trial], per_day: float, days: float) -> Suggestion | None:
+    """The threshold nearest to `per_day` firings a day over all symbols; None for other rules, or without values."""
+    single = single_comparison(question.program)
+    if single is None or sum(len(trial.values) for trial in trials) > _MOST_TUNED:
+        return None
+    node, _ = single
+    above = node.operator in (">", ">=")
+    sign = 1.0 if above else -1.0
+    columns = [sign * np.where(trial.truth == 0, np.nan, trial.values)[trial.asked :] for trial in trials]
+    known = np.concatenate([column[np.isfinite(column)][:: max(1, len(column) // 200_000)] for column in columns])
+    if not len(known):
+        return None
+    ranked = np.unique(known)
+    timing, step = question.rule.timing(-1), question.sample_ms
+    threshold = _nearest(columns, ranked, per_day * days, timing, step)
+    text = f"{sign * threshold:.4g}"
+    fires = sum(times(_truth(column, sign * float(text)), None, timing, step) for column in columns)
+    return Suggestion(per_day, float(text), f"{node.left.key} {node.operator} {text}", fires)
+
+
+def _nearest(columns: Sequence[F8], ranked: F8, wanted: float, timing: Timing, step: int) -> float:
+    """Halve the thresholds from the lowest to the highest: the higher, the rarer."""
+    low, high = 0, len(ranked) - 1
+    best: tuple[float, float] | None = None
+    for _ in range(_TRIES):
+        middle = (low + high) // 2
+        threshold = float(ranked[middle])
+        fires = sum(times(_truth(column, threshold), None, timing, step) for column in columns)
+        off = abs(fires - wanted)
+        if best is None or off < best[0] or (off == best[0] and threshold > best[1]):
+            best = (off, threshold)
+        share = sum(int(np.count_nonzero(column > threshold)) for column in columns)
+        if fires > wanted or share * 2 > sum(len(column) for column in columns):
+            low = middle + 1
+        else:
+            high = middle - 1
+        if low > high:
+            break
+    assert best is not None
+    return best[1]
+
+
+def _truth(column: F8, threshold: float) -> I1:
+    truth: I1 = np.where(np.isnan(column), 0, np.where(column > threshold, 1, -1)).astype(np.int8)
+    return truth

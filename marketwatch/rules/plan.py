@@ -1,0 +1,255 @@
+"""The order of work of one tick: every different node once, comparisons with constants many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from ..model.metrics import WindowState
+from .catalogue import SYSTEM_OF
+from .derived import DerivedRing
+from .facts import fact
+from .frame import Frame
+from .nodes import (
+    Apply,
+    Compare,
+    Constant,
+    Crosses,
+    Derived,
+    Fact,
+    Indicator,
+    Kind,
+    Logic,
+    Metric,
+    Node,
+    WhaleCount,
+    walk,
+)
+from .program import Program
+from .spans import matches
+from .studies import StudyColumn
+from .truth import F8, I1, Flags, Knowledge, arithmetic, compare, crossing, known_flags
+
+Source = Callable[[Frame], F8]
+
+
+class Batch(NamedTuple):
+    """Comparisons of one value with constants: rows `[first, end)` of the truth matrix."""
+
+    operator: str
+    left: int
+    constants: F8
+    first: int
+    end: int
+
+
+class Crossing:
+    """The last known side of a crossing."""
+
+    def __init__(self, symbols: int) -> None:
+        self._before = np.full(symbols, np.nan)
+
+    def take(self, left: F8, right: F8, *, above: bool) -> I1:
+        sign = np.broadcast_to(np.sign(left - right), self._before.shape)
+        truth = crossing(sign, self._before, above=above)
+        self._before = np.where(np.isnan(sign), self._before, sign)
+        return truth
+
+
+class Plan:
+    """Compiled from all programs of a table. Past of nodes that an earlier plan had goes on."""
+
+    def __init__(
+        self, programs: Sequence[Program], symbols: tuple[str, ...], sample_ms: int, knowledge: Knowledge, earlier: Plan | None
+    ) -> None:
+        self.symbols = symbols
+        self._sample_ms = sample_ms
+        self._knowledge = knowledge
+        self._index = {symbol: number for number, symbol in enumerate(symbols)}
+        self._nodes = _different(program.expression for program in programs)
+        self._past: dict[str, DerivedRing | Crossing | StudyColumn] = {}
+        self._slots = {node.key: slot for slot, node in enumerate(one for one in self._nodes if one.kind is not Kind.BOOL)}
+        self._values: list[F8] = [np.empty(0)] * len(self._slots)
+        self._steps: list[tuple[int, Source]] = []
+        self._names: dict[str, str] = {}
+        self._known: dict[str, Flags] = {}
+        self._stale: Flags = np.zeros(len(symbols), np.bool_)
+        self._build_numbers(earlier)
+        self._build_truths(earlier)
+
+    # Building
+
+    def _build_numbers(self, earlier: Plan | None) -> None:
+        for node in self._nodes:
+            if node.kind is Kind.BOOL:
+                continue
+            slot = self._slots[node.key]
+            if isinstance(node, Constant):
+                self._values[slot] = np.asarray(node.value)
+            else:
+                self._steps.append((slot, self._source(node, earlier)))
+
+    def _source(self, node: Node, earlier: Plan | None) -> Source:
+        match node:
+            case Metric():
+                return lambda frame: self._of_symbol(self._metric(node, frame), node.symbol)
+            case Fact():
+                return lambda frame: self._of_symbol(fact(node.name, frame), node.symbol)
+            case WhaleCount():
+                return lambda frame: self._of_symbol(frame.whales(node.window.ms), node.symbol)
+            case Indicator():
+                study = self._kept(node, earlier, lambda: StudyColumn(node, self._index.get(node.symbol or "", None)))
+                assert isinstance(study, StudyColumn)
+                return study.take
+            case Derived():
+                ring = self._kept(node, earlier, lambda: self._ring(node))
+                inner = self._slots[node.inner.key]
+                assert isinstance(ring, DerivedRing)
+                return lambda frame: ring.take(self._values[inner], frame.table.time_ms)
+            case Apply():
+                slots = [self._slots[one.key] for one in node.operands]
+                return lambda frame: arithmetic(node.operator, [self._values[slot] for slot in slots])
+            case _:
+                raise TypeError(f"{type(node).__name__} has no value of its own.")
+
+    def _ring(self, node: Derived) -> DerivedRing:
+        return DerivedRing(
+            node.name, node.window.ms, sample_ms=self._sample_ms, symbols=len(self.symbols), knowledge=self._knowledge
+        )
+
+    def _kept(
+        self, node: Node, earlier: Plan | None, fresh: Callable[[], DerivedRing | Crossing | StudyColumn]
+    ) -> DerivedRing | Crossing | StudyColumn:
+        kept = earlier._past.get(node.key) if earlier is not None else None
+        self._past[node.key] = kept if kept is not None else fresh()
+        return self._past[node.key]
+
+    def _build_truths(self, earlier: Plan | None) -> None:
+        truths = [node for node in self._nodes if node.kind is Kind.BOOL]
+        simple = [node for node in truths if isinstance(node, Compare) and isinstance(node.right, Constant)]
+        simple.sort(key=lambda node: (node.left.key, node.operator))
+        taken = {node.key for node in simple}
+        ordered = [*simple, *(node for node in truths if node.key not in taken)]
+        self._rows = {node.key: row for row, node in enumerate(ordered)}
+        self._truth: I1 = np.zeros((len(ordered), len(self.symbols)), np.int8)
+        self._batches = self._batched(simple)
+        self._others = [self._truth_step(node, earlier) for node in ordered[len(simple) :]]
+
+    def _batched(self, simple: Sequence[Compare]) -> list[Batch]:
+        batches: list[Batch] = []
+        for (left, operator), group in groupby(simple, key=lambda node: (node.left.key, node.operator)):
+            constants = [[node.right.value] for node in group if isinstance(node.right, Constant)]
+            first = batches[-1].end if batches else 0
+            batches.append(Batch(operator, self._slots[left], np.array(constants), first, first + len(constants)))
+        return batches
+
+    def _truth_step(self, node: Node, earlier: Plan | None) -> Callable[[], None]:
+        out: I1 = self._truth[self._rows[node.key]]
+        match node:
+            case Compare():
+                left, right = self._slots[node.left.key], self._slots[node.right.key]
+                return lambda: self._compare(node.operator, left, right, out)
+            case Crosses():
+                kept = self._kept(node, earlier, lambda: Crossing(len(self.symbols)))
+                left, right = self._slots[node.left.key], self._slots[node.right.key]
+                assert isinstance(kept, Crossing)
+                return lambda: np.copyto(out, kept.take(self._values[left], self._values[right], above=node.above))
+            case Fact():
+                return lambda: np.copyto(out, self._flag(node))
+            case Logic():
+                return _logic(node.operator, [self._truth[self._rows[one.key]] for one in node.operands], out)
+            case _:
+                raise TypeError(f"{type(node).__name__} is no condition.")
+
+    def _compare(self, operator: str, left: int, right: int, out: I1) -> None:
+        a, b = self._values[left], self._values[right]
+        compare(operator, a, b, known_flags(a) & known_flags(b), out)
+
+    # A tick
+
+    def tick(self, frame: Frame) -> None:
+        """Compute every node."""
+        self._look(frame)
+        with np.errstate(all="ignore"):
+            for slot, source in self._steps:
+                self._values[slot] = source(frame)
+            known: dict[int, I1] = {}
+            for operator, left, constants, first, end in self._batches:
+                if left not in known:
+                    known[left] = known_flags(self._values[left])
+                compare(operator, self._values[left], constants, known[left], self._truth[first:end])
+            for step in self._others:
+                step()
+
+    def _look(self, frame: Frame) -> None:
+        """What all metrics of a tick share."""
+        table = frame.table
+        wanted = [node.window.text for node in self._nodes if isinstance(node, Metric) and node.window is not None]
+        self._names = matches(dict.fromkeys(wanted), table.windows, self._sample_ms)
+        self._known.clear()
+        state = next(iter(table.state.values()), None)
+        stale = np.zeros(len(self.symbols), np.bool_) if state is None else (state & np.uint8(WindowState.STALE)) != 0
+        self._stale = stale
+
+    def _metric(self, node: Metric, frame: Frame) -> F8:
+        table = frame.table
+        if node.window is None:
+            column = table.points[node.name]
+            return column if self._knowledge.stale or not self._stale.any() else np.where(self._stale, np.nan, column)
+        name = self._names.get(node.window.text)
+        if name is None:
+            return np.full(len(self.symbols), np.nan)
+        if name not in self._known:
+            length = next(window.length for window in table.windows if window.name == name)
+            self._known[name] = self._knowledge.of(table.state[name], table.filled[name], length)
+        return np.where(self._known[name], table.values[name][node.name], np.nan)
+
+    def _flag(self, node: Fact) -> I1:
+        assert SYSTEM_OF[node.name].kind is Kind.BOOL
+        column = self._of_symbol(np.where(self._stale, 1.0, -1.0), node.symbol)
+        return np.nan_to_num(column, nan=0.0).astype(np.int8)
+
+    def _of_symbol(self, column: F8, symbol: str | None) -> F8:
+        if symbol is None:
+            return column
+        number = self._index.get(symbol)
+        return np.asarray(np.nan) if number is None else np.asarray(column[number])
+
+    # Answers
+
+    def truth(self, node: Node) -> I1:
+        """The truth of a condition, int8 over all symbols."""
+        row: I1 = self._truth[self._rows[node.key]]
+        return row
+
+    def column(self, node: Node) -> F8:
+        """The value of any node, float64 over all symbols."""
+        if node.kind is Kind.BOOL:
+            return self.truth(node).astype(np.float64)
+        return np.broadcast_to(self._values[self._slots[node.key]], len(self.symbols))
+
+
+def _different(expressions: Iterable[Node]) -> list[Node]:
+    """Every different node, parts before wholes."""
+    return list({node.key: node for expression in expressions for node in walk(expression)}.values())
+
+
+def _logic(operator: str, rows: list[I1], out: I1) -> Callable[[], None]:
+    if operator == "not":
+        return lambda: _negate(rows[0], out)
+    join = np.minimum if operator == "and" else np.maximum
+    first, second, *rest = rows
+
+    def step() -> None:
+        join(first, second, out=out)
+        for row in rest:
+            join(out, row, out=out)
+
+    return step
+
+
+def _negate(row: I1, out: I1) -> None:
+    np.negative(row, out=out)

@@ -1,0 +1,251 @@
+"""`/api/alerts`, `/api/rules`: what fires, what fired, and why; the newest facts from memory, older ones from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ...errors import NotFound, StoreUnavailable
+from ...model.alerts import Alert, AlertState, Rule
+from ...state import LiveState
+from ..envelope import iso
+from ..format import span
+from .desk import Desk
+from .endpoint import Endpoint
+from .market import NoQuery
+from .parameters import CoinId, From, Limit, To
+
+_STATES = ", ".join(AlertState)
+State = Annotated[AlertState, Meta(description="Only alerts in this state", extra={"expects": f"one of {_STATES}"})]
+Name = Annotated[
+    str,
+    Meta(min_length=1, max_length=200, extra={"expects": "the id of an alert or a rule, 1 to 200 characters", "example": "a1"}),
+]
+Version = Annotated[
+    int, Meta(ge=1, le=2**31 - 1, description="Version", extra={"expects": "a whole number from 1", "number": True})
+]
+
+
+class AlertsQuery(msgspec.Struct, frozen=True):
+    state: State | None = None
+    coin_id: CoinId | None = None
+    from_ms: From | None = msgspec.field(default=None, name="from")
+    to_ms: To | None = msgspec.field(default=None, name="to")
+    limit: Limit = 100
+
+
+class AlertQuery(msgspec.Struct, frozen=True):
+    alert_id: Name
+
+
+class RuleQuery(msgspec.Struct, frozen=True):
+    rule_id: Name
+    version: Version | None = None
+
+
+class AlertRow(msgspec.Struct, frozen=True):
+    """One episode of a rule on a symbol; the symbol `*` stands for the market as a whole.
+
+    `timestamp`: when it fired (or began to pend). `metric`, `threshold` and `trigger_value` are the first comparison's;
+    `context` holds every term's value and the data quality. `late`: raised by data that came in after the fact."""
+
+    alert_id: str
+    rule_id: str
+    rule_version: int
+    rule_name: str
+    symbol: str
+    metric: str
+    threshold: float | None
+    trigger_value: float | None
+    timestamp: str
+    state: AlertState
+    resolved_at: str | None
+    severity: str
+    late: bool
+    acknowledged_at: str | None
+    context: dict[str, Any]
+
+
+class RuleRow(msgspec.Struct, frozen=True):
+    """One version of a rule. Durations as texts such as `30s`; `symbols` is a list, `*` or the name of a watchlist."""
+
+    rule_id: str
+    version: int
+    name: str
+    expression: str
+    symbols: list[str] | str
+    wait: str = msgspec.field(name="for")
+    recover: str | None
+    keep_firing_for: str
+    cooldown: str
+    repeat: str | None
+    severity: str
+    channels: list[str]
+    enabled: bool
+    expires_at: str | None
+    origin: str
+
+
+def _time(time_ms: int | None) -> str | None:
+    return None if time_ms is None else iso(time_ms)
+
+
+def alert_row(alert: Alert) -> AlertRow:
+    """An alert as the API shows it."""
+    return AlertRow(
+        alert_id=alert.alert_id,
+        rule_id=alert.rule_id,
+        rule_version=alert.rule_version,
+        rule_name=alert.rule_name,
+        symbol=alert.symbol,
+        metric=alert.metric,
+        threshold=alert.threshold,
+        trigger_value=alert.trigger_value,
+        timestamp=iso(alert.fired_ms),
+        state=alert.state,
+        resolved_at=_time(alert.resolved_ms),
+        severity=alert.severity.value,
+        late=alert.late,
+        acknowledged_at=_time(alert.acknowledged_ms),
+        context=alert.context,
+    )
+
+
+def rule_row(rule: Rule) -> RuleRow:
+    """A rule as the API shows it."""
+    one = rule.symbols[0] if len(rule.symbols) == 1 else ""
+    return RuleRow(
+        rule_id=rule.rule_id,
+        version=rule.version,
+        name=rule.name,
+        expression=rule.expression,
+        symbols=one if one == "*" or one.startswith("watchlist/") else list(rule.symbols),
+        wait=span(rule.for_ms),
+        recover=rule.recover,
+        keep_firing_for=span(rule.keep_firing_ms),
+        cooldown=span(rule.cooldown_ms),
+        repeat=None if rule.repeat_ms is None else span(rule.repeat_ms),
+        severity=rule.severity.value,
+        channels=list(rule.channels),
+        enabled=rule.enabled,
+        expires_at=_time(rule.expires_ms),
+        origin=rule.origin,
+    )
+
+
+def held(state: LiveState) -> Iterator[Alert]:
+    """Every alert in memory, active ones last."""
+    yield from state.recent_alerts
+    yield from state.alerts.values()
+
+
+def newest(stored: Iterable[Alert], memory: Iterable[Alert]) -> dict[str, Alert]:
+    """Alerts by id. Memory is ahead of the database and alone knows what is pending; the database knows what was seen."""
+    found = {alert.alert_id: alert for alert in stored if alert.state is not AlertState.PENDING}
+    for alert in memory:
+        before = found.get(alert.alert_id)
+        seen = alert.acknowledged_ms if before is None else (before.acknowledged_ms or alert.acknowledged_ms)
+        found[alert.alert_id] = alert._replace(acknowledged_ms=seen)
+    return found
+
+
+async def alerts(desk: Desk, query: AlertsQuery) -> list[AlertRow]:
+    """Newest first."""
+    symbol = None if query.coin_id is None else desk.coins.symbol(query.coin_id)
+    memory = list(held(desk.watch.state))
+    stored = await _stored(desk, query, symbol, enough=bool(memory))
+
+    def wanted(alert: Alert) -> bool:
+        return (
+            query.state in (None, alert.state)
+            and symbol in (None, alert.symbol)
+            and (query.from_ms is None or alert.fired_ms >= query.from_ms)
+            and (query.to_ms is None or alert.fired_ms < query.to_ms)
+        )
+
+    chosen = [alert for alert in newest(stored, memory).values() if wanted(alert)]
+    chosen.sort(key=lambda alert: (alert.fired_ms, alert.alert_id), reverse=True)
+    return [alert_row(alert) for alert in chosen[: query.limit]]
+
+
+async def _stored(desk: Desk, query: AlertsQuery, symbol: str | None, *, enough: bool) -> list[Alert]:
+    try:
+        return await desk.store.alerts(
+            state=query.state, symbol=symbol, from_ms=query.from_ms, to_ms=query.to_ms, limit=query.limit
+        )
+    except StoreUnavailable:
+        desk.telemetry.errors.labels("store_read").inc()
+        if not enough:
+            raise
+        return []
+
+
+async def alert(desk: Desk, query: AlertQuery) -> AlertRow:
+    """One alert. Raises NotFound."""
+    memory = [item for item in held(desk.watch.state) if item.alert_id == query.alert_id]
+    try:
+        stored = await desk.store.alert(query.alert_id)
+    except StoreUnavailable:
+        desk.telemetry.errors.labels("store_read").inc()
+        if not memory:
+            raise
+        stored = None
+    found = newest([] if stored is None else [stored], memory).get(query.alert_id)
+    if found is None:
+        raise NotFound(f'There is no alert "{query.alert_id}".', [{"parameter": "alert_id", "value": query.alert_id}])
+    return alert_row(found)
+
+
+def rules(desk: Desk, _query: NoQuery) -> list[RuleRow]:
+    """The rules in force, by name."""
+    found = sorted(desk.watch.state.rules.values(), key=lambda rule: (rule.name.casefold(), rule.rule_id))
+    return [rule_row(rule) for rule in found]
+
+
+async def rule(desk: Desk, query: RuleQuery) -> RuleRow:
+    """One rule: as it is in force, or the named or newest version that is stored. Raises NotFound."""
+    active = desk.watch.state.rules.get(query.rule_id)
+    if active is not None and query.version in (None, active.version):
+        return rule_row(active)
+    for stored in await desk.store.rules(query.rule_id, every_version=True):
+        if query.version in (None, stored.version):
+            return rule_row(stored)
+    version = "" if query.version is None else f" with version {query.version}"
+    raise NotFound(f'There is no rule "{query.rule_id}"{version}.', [{"parameter": "rule_id", "value": query.rule_id}])
+
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    Endpoint(
+        "/api/alerts",
+        "Alerts",
+        AlertsQuery,
+        list[AlertRow],
+        alerts,
+        "alerts",
+        description="Newest first, by the moment at which they fired (or began to pend).",
+    ),
+    Endpoint("/api/alerts/{alert_id}", "One alert", AlertQuery, AlertRow, alert, "alerts", operation="alert"),
+    Endpoint(
+        "/api/rules",
+        "Rules in force",
+        NoQuery,
+        list[RuleRow],
+        rules,
+        "alerts",
+        hot=True,
+        description="By name; also paused ones.",
+    ),
+    Endpoint(
+        "/api/rules/{rule_id}",
+        "One rule",
+        RuleQuery,
+        RuleRow,
+        rule,
+        "alerts",
+        operation="rule",
+        description="As it is in force, or another version of it by `version`.",
+    ),
+)

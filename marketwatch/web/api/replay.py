@@ -1,0 +1,144 @@
+"""`/api/replay`: the events around an alert, from what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ...model.alerts import AlertState
+from ...ports import SampleColumns, StoredTrade
+from ...replay.incident import Incident, read_incident
+from ..envelope import iso
+from .alerts import AlertRow, Name, alert_row
+from .desk import Desk
+from .endpoint import Endpoint
+
+Minutes = Annotated[
+    int,
+    Meta(ge=1, le=60, description="Before and after it", extra={"expects": "a whole number from 1 to 60", "number": True}),
+]
+
+
+class ReplayQuery(msgspec.Struct, frozen=True):
+    alert_id: Name
+    minutes: Minutes = 5
+
+
+class ReplayEvent(msgspec.Struct, frozen=True):
+    """One sample step of one symbol: its last price, the range and the volumes within the step, and the quote at its end.
+    Only steps with news are stored; between two of them the earlier holds. `gap`: the feed was down."""
+
+    time: str
+    symbol: str
+    price: float | None
+    open: float | None
+    high: float | None
+    low: float | None
+    volume: float | None
+    notional: float | None
+    taker_buy_volume: float | None
+    trades: int
+    bid: float | None
+    ask: float | None
+    gap: bool
+
+
+class ReplayTrade(msgspec.Struct, frozen=True):
+    """One trade of the alert's symbol."""
+
+    trade_id: int
+    time: str
+    price: float
+    quantity: float
+    value_usd: float | None
+    is_buyer_maker: bool
+    is_whale: bool
+
+
+class ReplayMarker(msgspec.Struct, frozen=True):
+    """Where the alert fired: the moment, the price at it, and what was compared with what."""
+
+    time: str
+    symbol: str
+    price: float | None
+    metric: str
+    value: float | None
+    threshold: float | None
+    resolved_at: str | None
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """`events`: the alert's own symbol first, then those that its rule looks at, each oldest first. `trades`: oldest first, the
+    nearest 20,000 to the alert; `trades_left_out`: how many more are stored. `sample_ms`: length of a step."""
+
+    alert: AlertRow
+    symbol: str
+    from_: str = msgspec.field(name="from")
+    to: str
+    sample_ms: int
+    events: list[ReplayEvent]
+    trades: list[ReplayTrade]
+    trades_left_out: int
+    marker: ReplayMarker
+
+
+def _events(columns: SampleColumns) -> Iterator[ReplayEvent]:
+    names = ("price", "open", "high", "low", "volume", "notional", "taker_buy_volume", "trades", "bid", "ask", "gap")
+    values = [getattr(columns, name).tolist() for name in names]
+    for time_ms, *row in zip(columns.time_ms.tolist(), *values, strict=True):
+        yield ReplayEvent(iso(time_ms), columns.symbol, *row)
+
+
+def _trade(stored: StoredTrade) -> ReplayTrade:
+    trade = stored.trade
+    return ReplayTrade(
+        trade.trade_id, iso(trade.time_ms), trade.price, trade.quantity, stored.value_usd, trade.buyer_is_maker, stored.is_whale
+    )
+
+
+def _marker(incident: Incident) -> ReplayMarker:
+    alert, own = incident.alert, incident.samples[0]
+    before = own.price[own.time_ms < alert.fired_ms]
+    price = alert.context.get("price")
+    if not isinstance(price, int | float):
+        price = float(before[-1]) if len(before) else None
+    resolved = None if alert.resolved_ms is None or alert.state is not AlertState.RESOLVED else iso(alert.resolved_ms)
+    return ReplayMarker(
+        iso(alert.fired_ms), incident.symbol, price, alert.metric, alert.trigger_value, alert.threshold, resolved
+    )
+
+
+def replay_row(incident: Incident) -> Replay:
+    """An incident as the API shows it."""
+    return Replay(
+        alert=alert_row(incident.alert),
+        symbol=incident.symbol,
+        from_=iso(incident.from_ms),
+        to=iso(incident.to_ms),
+        sample_ms=max((columns.sample_ms for columns in incident.samples), default=0),
+        events=[event for columns in incident.samples for event in _events(columns)],
+        trades=[_trade(one) for one in incident.trades],
+        trades_left_out=incident.left_out,
+        marker=_marker(incident),
+    )
+
+
+async def replay(desk: Desk, query: ReplayQuery) -> Replay:
+    """The events around an alert. Raises NotFound."""
+    return replay_row(await read_incident(desk.store, desk.watch, query.alert_id, query.minutes * 60_000))
+
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    Endpoint(
+        "/api/replay",
+        "Events around an alert",
+        ReplayQuery,
+        Replay,
+        replay,
+        "alerts",
+        description="From the stored samples and trades; those around an alert are kept for good.",
+    ),
+)

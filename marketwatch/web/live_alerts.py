@@ -1,0 +1,26 @@
+"""The channel of the alerts page: one for each set of filters that somebody looks at."""
+
+from __future__ import annotations
+
+from ..watch import Watch
+from .alert_history import AlertHistory
+from .contexts.alerts import Query, active_of, filters_of, past_of, rules_of
+from .live_channel import Channel
+from .render import Renderer
+
+
+class AlertsChannel(Channel):
+    """Filters, active alerts, history and rules."""
+
+    def __init__(self, query: Query, name: str, renderer: Renderer, history: AlertHistory) -> None:
+        super().__init__(name, renderer)
+        self.query = query
+        self._history = history
+
+    def update(self, watch: Watch, now_ms: int, tick: int) -> None:
+        """Bring every part up to `now_ms`."""
+        past, query = self._history.past(watch), self.query
+        self.put("filters", "fragments/_filters.html", filters_of(watch, past, query), tick)
+        self.put("active", "fragments/_active.html", active_of(watch, query, now_ms), tick)
+        self.put("past", "fragments/_past.html", past_of(watch, past, query, now_ms, self._history.problem), tick)
+        self.put("rules", "fragments/_rules.html", rules_of(watch, past, query, now_ms), tick)

@@ -1,0 +1,60 @@
+"""`/alerts`: what fires, what was, and the rules; and its stream."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+
+from ...errors import NotFound
+from ..api.desk import DESK
+from ..contexts.alerts import Query, alerts_page
+from ..contexts.frame import market_now_ms
+from ..keys import CLOCK, HUB, RENDERER, SETTINGS, WATCH
+from ..live import LIVE, alerts_channel
+from ..render import error_page
+from .overview import connecting
+
+routes = web.RouteTableDef()
+
+
+def read_query(request: web.Request) -> Query:
+    """The filters of a request; a coin by any of its names. Raises NotFound for a coin that is not watched."""
+    query = Query.of(lambda name: request.query.get(name, ""))
+    rules = request.app[DESK].watch.state.rules
+    coin = request.app[DESK].coins.symbol(query.coin) if query.coin else ""
+    return query._replace(coin=coin, rule=query.rule if query.rule in rules else "")
+
+
+@routes.get("/alerts")
+async def alerts(request: web.Request) -> web.Response:
+    """The page; `state`, `coin` and `rule` choose what it shows."""
+    watch = request.app[WATCH].current
+    if watch is None:
+        return connecting(request)
+    try:
+        query = read_query(request)
+    except NotFound as error:
+        return error_page(request, 404, "This coin is not watched", str(error))
+    live = request.app[LIVE]
+    await live.history.load()
+    name = alerts_channel(query)
+    given = urlencode({key: value for key, value in query._asdict().items() if value}, quote_via=quote)
+    context = alerts_page(
+        watch,
+        live.history.past(watch),
+        query,
+        now_ms=market_now_ms(watch, request.app[CLOCK]),
+        stream=live.stream_address(name, "alerts") + ("&" + given if given else ""),
+        problem=live.history.problem,
+        file=str(request.app[SETTINGS].rules_file),
+    )
+    return request.app[RENDERER].page(request, "alerts.html", context)
+
+
+@routes.get("/stream/alerts")
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Fragments of the alerts page as they change."""
+    name = alerts_channel(read_query(request))
+    first = request.app[LIVE].since(name, request.query.get("since", ""))
+    return await request.app[HUB].serve(request, name, first=first)

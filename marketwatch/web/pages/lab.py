@@ -1,0 +1,80 @@
+"""`/alerts/lab`: try a rule on the past. A plain GET form; with JavaScript the answer comes as one types."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from ...errors import RequestError, StoreError
+from ...lab.preview import Preview
+from ...rules.errors import RuleError
+from ..api.desk import DESK
+from ..api.preview import LAB, PreviewAsk, answer
+from ..contexts.lab import SPANS, Fields, LabPage, Mistake, lab_page, outcome_of
+from ..keys import RENDERER, WATCH
+from .overview import connecting
+
+routes = web.RouteTableDef()
+
+
+def read_fields(request: web.Request) -> Fields:
+    """What the form says; nothing in it is trusted, and everything is bounded."""
+    query = request.query
+
+    def text(name: str, most: int = 40) -> str:
+        return query.get(name, "").strip()[:most]
+
+    given = [part.strip()[:64] for value in query.getall("symbols", []) for part in value.split(",")]
+    return Fields(
+        expression=query.get("expression", "")[:2001],
+        symbols=tuple(dict.fromkeys(part for part in given if part))[:50],
+        span=text("span") if text("span") in SPANS else "24h",
+        wait=text("for"),
+        recover=text("recover", 2001),
+        keep=text("keep_firing_for"),
+        cooldown=text("cooldown"),
+        per_day=text("per_day"),
+    )
+
+
+async def ask(request: web.Request, fields: Fields) -> tuple[Preview | None, Mistake | None]:
+    """The preview of a filled form, or what is wrong with it."""
+    if not fields.expression.strip():
+        return None, None
+    desk = request.app[DESK]
+    to_ms = desk.market_now_ms() + desk.settings.sample_ms
+    try:
+        asked = PreviewAsk(
+            expression=fields.expression,
+            symbols=list(fields.symbols) or [desk.watch.symbols[0]],
+            from_=max(0, to_ms - SPANS[fields.span]),
+            wait=fields.wait or None,
+            recover=fields.recover or None,
+            keep_firing_for=fields.keep or None,
+            cooldown=fields.cooldown or None,
+            per_day=fields.wished(),
+        )
+        return await answer(desk, request.app[LAB], asked), None
+    except RuleError as error:
+        return None, Mistake(error.message, error.hint, error.column)
+    except RequestError as error:
+        return None, Mistake(str(error))
+    except StoreError:
+        desk.telemetry.errors.labels("store_read").inc()
+        return None, Mistake("The database does not answer now, and the lab lives on it.", "Try again in a moment.")
+
+
+@routes.get("/alerts/lab")
+async def lab(request: web.Request) -> web.Response:
+    """The page, or only its result for a request of htmx."""
+    watch = request.app[WATCH].current
+    if watch is None:
+        return connecting(request)
+    fields = read_fields(request)
+    found, mistake = await ask(request, fields)
+    outcome = outcome_of(watch, fields, found, mistake)
+    renderer = request.app[RENDERER]
+    if request.headers.get("HX-Request") == "true":
+        html = renderer.fragment("fragments/_outcome.html", outcome)
+        return web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store", "Vary": "HX-Request"})
+    page: LabPage = lab_page(watch, fields, outcome)
+    return renderer.page(request, "lab.html", page)
