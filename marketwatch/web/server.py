@@ -25,7 +25,8 @@ from .keys import CLOCK, HUB, RENDERER, SETTINGS, STORE, TELEMETRY, WATCH
 from .live import LIVE, Live
 from .middleware import MAX_BODY_BYTES, Gate, ProtocolNoise, middleware
 from .openapi import DOCUMENT, new_document
-from .probes import READINESS, HasDead, MarketCollector, Readiness, sample_loop_lag
+from .probes import MarketCollector, sample_loop_lag
+from .readiness import READINESS, HasDead, Readiness
 from .render import Renderer
 from .routes import add_routes
 from .sse import Hub

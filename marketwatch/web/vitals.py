@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..clock import Clock
@@ -14,10 +13,9 @@ from ..model.market import Gap
 from ..ports import MarketStore
 from ..watch import Watch
 from .contexts.status import BoxView, HealthView, Process, StoreFacts, data_box, process_box, store_box, writer_box
+from .readiness import Readiness
+from .resident import resident_bytes
 from .sse import Hub
-
-if TYPE_CHECKING:
-    from .probes import Readiness
 
 _STORE_EVERY_S = 5.0
 _STORE_WAIT_S = 2.0
@@ -71,8 +69,6 @@ class Vitals:
         return (data_box(watch, self._settings), store_box(self._facts), writer, process_box(self._process()))
 
     def _process(self) -> Process:
-        from .probes import resident_bytes  # The probes reach the whole API; whoever imports the pages need not.
-
         return Process(
             version=__version__,
             python=platform.python_version(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from graphlib import TopologicalSorter
 
 import pytest
 from importlinter import cli as importlinter
@@ -86,3 +87,23 @@ def test_layers_hold_as_drawn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.chdir(ROOT)
     code = importlinter.lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True)
     assert code == 0, capsys.readouterr().out
+
+
+def _needs(module: Module) -> set[str]:
+    """Modules of ours that `module` imports when it runs, wherever in the file; not those for the type checker alone."""
+    typing_only = [node for node in ast.walk(module.tree) if isinstance(node, ast.If) and dotted(node.test) == "TYPE_CHECKING"]
+    left_out = {id(inner) for node in typing_only for inner in ast.walk(node)}
+    package = module.name.split(".") if module.path.endswith("__init__.py") else module.name.split(".")[:-1]
+    found = set()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in left_out:
+            base = ".".join([*package[: len(package) - node.level + 1], *(node.module or "").split(".")]).rstrip(".")
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    parents = {name.rsplit(".", depth)[0] for name in found for depth in range(1, name.count("."))}
+    above = {".".join(package[:depth]) for depth in range(len(package) + 1)}
+    return (found | parents) & {other.name for other in modules()} - above
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    order = TopologicalSorter({module.name: _needs(module) for module in modules()})
+    assert len(tuple(order.static_order())) == len(modules())

@@ -12,7 +12,7 @@ from ...model.market import Gap
 from ...model.system import FeedStatus
 from ...ports import StoreStats
 from ..envelope import iso
-from ..probes import resident_bytes
+from ..resident import resident_bytes
 from .desk import Desk
 from .endpoint import Endpoint
 from .market import NoQuery

@@ -8,7 +8,7 @@ from ..contexts.frame import market_now_ms
 from ..contexts.status import StatusPage, all_gaps, feeds_of, settings_rows
 from ..keys import CLOCK, HUB, RENDERER, SETTINGS, WATCH
 from ..live import LIVE
-from ..probes import READINESS
+from ..readiness import READINESS
 from .overview import connecting
 
 routes = web.RouteTableDef()
