@@ -20,7 +20,7 @@ from ..ports import MarketStore
 from ..watch import Watch
 from .lookout import Lookout
 from .rulebook import Rulebook
-from .snapshot import restore, snapshot
+from .snapshot import active_ids, restore, snapshot
 
 _SAVE_S = 5.0
 _MOST_BYTES = 100_000_000
@@ -71,7 +71,7 @@ class Alerting:
     async def aclose(self) -> None:
         """Save for the next start."""
         if self.rulebook is not None:
-            await self._save()
+            await self.save()
 
     def _on_file(self, rules: list[Rule]) -> None:
         """The file's rules changed: they take the place of those of the file, the others stay."""
@@ -82,35 +82,49 @@ class Alerting:
     async def _restore(self) -> None:
         if self._memory is None:
             return
+        saved: dict[str, Any] | None = None
         try:
-            saved = await asyncio.to_thread(self._memory.load)
-            found = restore(self.lookout.evaluator, saved, await self._stored(saved))
-        except (ValueError, StoreError) as error:
-            self._warn(f"Alerts begin anew: {error}")
-            return
+            loaded = await asyncio.to_thread(self._memory.load)
+            active_ids(loaded)
+            saved = loaded
+        except ValueError as error:
+            self._warn(f"What was pending is forgotten: {error}")
+        found = await self._restored(saved)
         if found is not None:
             self._publish(found)
         standing = self.lookout.evaluator.shown()
         if standing:
             self._publish(Alerts(self.lookout.evaluator.machine.time_ms, standing, []))
 
+    async def _restored(self, saved: dict[str, Any] | None) -> Alerts | None:
+        evaluator = self.lookout.evaluator
+        try:
+            stored = await self._stored(saved)
+        except StoreError as error:
+            self._warn(f"The stored alerts cannot be read, only what was saved beside them goes on: {error}")
+            return restore(evaluator, saved)
+        try:
+            return restore(evaluator, saved, stored)
+        except ValueError as error:
+            self._warn(f"What was pending is forgotten: {error}")
+            return restore(evaluator, None, stored)
+
     async def _stored(self, saved: dict[str, Any] | None) -> list[Alert]:
         """What the store knows of the active alerts of a snapshot, and its own active ones."""
         found: dict[str, Alert] = {}
         for state in (AlertState.PENDING, AlertState.FIRING, AlertState.RECOVERING):
             found |= {alert.alert_id: alert for alert in await self._store.alerts(state=state, limit=_MOST_ALERTS)}
-        for cell in (saved or {}).get("cells", []):
-            key = cell.get("alert", {}).get("alert_id")
-            if key is not None and key not in found and (alert := await self._store.alert(key)) is not None:
+        for key in active_ids(saved):
+            if key not in found and (alert := await self._store.alert(key)) is not None:
                 found[key] = alert
         return list(found.values())
 
     async def _save_often(self) -> None:
         while True:
             await self._clock.sleep(_SAVE_S)
-            await self._save()
+            await self.save()
 
-    async def _save(self) -> None:
+    async def save(self) -> None:
         if self._memory is None:
             return
         state = self._watch.state

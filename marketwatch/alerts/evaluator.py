@@ -74,6 +74,12 @@ class Evaluator:
         self._compile(chosen, {row: key for key, row in kept.items()})
         return Alerts(self.machine.time_ms, ended, []) if ended else None
 
+    def forget(self) -> None:
+        """Nothing pends and nothing fires; the rules stay."""
+        self.machine = Machine((), len(self.symbols), step_ms=self.sample_ms)
+        self.alerts, self.waiting = {}, {}
+        self._compile([one.rule for one in self.rules], {})
+
     def _compile(self, rules: list[Rule], kept: dict[int, tuple[str, int]]) -> None:
         old, width = self.machine, len(self.symbols)
         saved = [(kept[row["cell"] // width], row) for row in old.save() if row["cell"] // width in kept]

@@ -26,6 +26,14 @@ def snapshot(evaluator: Evaluator) -> dict[str, Any]:
     return {"format": FORMAT, "time_ms": evaluator.machine.time_ms, "cells": cells}
 
 
+def active_ids(saved: dict[str, Any] | None) -> list[str]:
+    """The ids of the alerts of a snapshot. Raises ValueError for a damaged one."""
+    try:
+        return [str(cell["alert"]["alert_id"]) for cell in (saved or {}).get("cells", []) if "alert" in cell]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"The snapshot of the alerts is damaged: {error!r}.") from None
+
+
 def restore(evaluator: Evaluator, saved: dict[str, Any] | None, stored: Iterable[Alert] | None = None) -> Alerts | None:
     """Go on from a snapshot; call it before the first step. Answers what has to be published because of it.
 
@@ -39,7 +47,8 @@ def restore(evaluator: Evaluator, saved: dict[str, Any] | None, stored: Iterable
         saved = {"format": FORMAT, "time_ms": -1, "cells": []}
     try:
         return _Restoring(evaluator, saved, None if stored is None else {alert.alert_id: alert for alert in stored}).run()
-    except (KeyError, TypeError, AttributeError, OverflowError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
+        evaluator.forget()
         raise ValueError(f"The snapshot of the alerts is damaged: {error!r}.") from None
 
 
@@ -80,9 +89,9 @@ class _Restoring:
             if alert is not None:
                 self._end(alert)
             return None
-        active = saved["phase"] in (Phase.FIRING, Phase.RECOVERING)
+        active = Phase(saved["phase"]) in (Phase.FIRING, Phase.RECOVERING)
         if active and alert is None:
-            raise ValueError("The snapshot of the alerts is damaged: an active cell has no alert.")
+            raise ValueError("an active cell has no alert")
         if alert is None or not self._is_over(alert):
             self._go_on(cell, alert, active=active)
             return {**saved, "cell": cell}

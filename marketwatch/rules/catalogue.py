@@ -125,7 +125,7 @@ def _by_name(entries: tuple[Entry, ...]) -> Mapping[str, Entry]:
 
 
 METRIC_OF, POINT_OF, SYSTEM_OF = _by_name(METRICS), _by_name(POINTS), _by_name(SYSTEM)
-STATISTIC_OF, FUNCTION_OF = _by_name(STATISTICS), _by_name(FUNCTIONS)
+STATISTIC_OF, FUNCTION_OF, COUNT_OF = _by_name(STATISTICS), _by_name(FUNCTIONS), _by_name(COUNTS)
 
 
 @cache

@@ -26,6 +26,7 @@ from .tree import Binary, Call, Chain, Literal, Text, Tree, Unary
 
 _KINDS = {Sort.NUMBER: Kind.NUMBER, Sort.PERCENT: Kind.PERCENT, Sort.DURATION: Kind.DURATION}
 _SAID = {Kind.NUMBER: "a number", Kind.PERCENT: "a per cent value", Kind.DURATION: "a duration", Kind.BOOL: "true or false"}
+_OF_THE_LANGUAGE = (known.METRIC_OF, known.STATISTIC_OF, known.FUNCTION_OF, known.SYSTEM_OF, known.COUNT_OF)
 _MOST_WHALE_MS = 86_400_000
 
 
@@ -165,7 +166,7 @@ def _found(call: Call, symbol: str | None, arguments: tuple[Tree, ...]) -> Node 
         return Metric(name, known.POINT_OF[name].kind, symbol)
     if name in known.SYSTEM_OF and not arguments and (symbol is None or name in ("data_age", "stale", "gaps")):
         return Fact(name, known.SYSTEM_OF[name].kind, symbol)
-    if name == "whales" and len(arguments) == 1:
+    if name in known.COUNT_OF and len(arguments) == 1:
         return _whales(call, symbol, arguments[0])
     return None
 
@@ -238,8 +239,8 @@ def _is_indicator(name: str, arguments: tuple[Tree, ...]) -> bool:
         return False
     if name in known.CANDLE_FIELDS:
         return not numbers
-    taken = name in known.METRIC_OF or name in known.STATISTIC_OF or name in known.FUNCTION_OF or name in known.SYSTEM_OF
-    return name in studies() and (bool(numbers) or not taken)
+    taken = any(name in entries for entries in _OF_THE_LANGUAGE)
+    return (bool(numbers) or not taken) and name in studies()
 
 
 def _indicator(call: Call, symbol: str | None, arguments: tuple[Tree, ...]) -> Node:

@@ -126,8 +126,8 @@ def test_hostile_file_is_refused_with_a_sentence(text: bytes) -> None:
 
 
 _PIECES = [
-    *"[]{}#|>\t\n\x00é'", '"', "  ", "- ", "&a", "*a", "!!", "rules:", "name: ", "expression: ", "change(5m)", " < ", "-3", "off",
-    "alert_thresholds:", "volatility: ", "for: ", "1e999", "recover: ",
+    *"[]{}#|>\t\n\x00é'", '"', "  ", "- ", "&a", "*a", "!!", "rules:", "name: ", "expression: ", "change(5m)", " < ", "-3",
+    "off", "alert_thresholds:", "volatility: ", "for: ", "1e999", "recover: ",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from marketwatch.engine.candles import CandleBook
 from marketwatch.engine.engine import Engine
 from marketwatch.engine.grids import windows_of as engine_windows
-from marketwatch.model.market import Instrument, Samples, Trade, Whale, Whales
+from marketwatch.model.market import Instrument, Samples, Staleness, Trade, Whale, Whales
 from marketwatch.model.metrics import WINDOW_METRICS, MetricTable, Window
 from marketwatch.ports import SampleColumns
 from marketwatch.rules.along import Along, along
@@ -207,8 +208,26 @@ def ask(program: Program, lanes: Mapping[str, History]) -> Along:
     return along(program, lanes["B"], windows=windows([program]), others=lanes, reference=lanes["A"])
 
 
+@pytest.mark.parametrize("knowledge", [Knowledge(), Knowledge(stale=True)])
+def test_stale_spans_of_a_history_are_unknown_as_live(knowledge: Knowledge) -> None:
+    samples = a_market(5, 200, gaps=0.0, first=1_000_000)
+    programs = [compile_rule(rule) for rule in ("change(10) > 0", "stale or price > 100", "zscore(price, 5s) > 0")]
+    running = Running(programs, knowledge)
+    stale = np.zeros(200, np.bool_)
+    for number, one in enumerate(samples):
+        if number in (80, 140):
+            running.engine.on_staleness(Staleness("v", "A", number == 80, 0))
+        stale[number] = 80 <= number < 140
+        running.step(one)
+    lane = replace(histories(samples)["A"], stale=stale)
+    for at, program in enumerate(programs):
+        found = along(program, lane, windows=windows(programs), knowledge=knowledge)
+        assert found.truth is not None
+        assert found.truth.tolist() == [one[0] for one in running.truths[at]], program.source
+
+
 def test_rules_along_time_are_the_live_ones() -> None:
-    run(RULES, a_market(8, 3600, gaps=0.003, first=2_000_017))
+    run(RULES, a_market(8, 2400, gaps=0.003, first=2_000_017))
 
 
 @settings(max_examples=20, deadline=None)

@@ -145,6 +145,11 @@ def test_value_is_accepted_where_no_condition_is_asked_for() -> None:
     assert compile_rule("data_age / data_age", condition=False).kind is Kind.NUMBER
 
 
+def test_rule_without_candles_does_not_touch_talib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marketwatch.rules.check.studies", lambda: pytest.fail("TA-Lib was asked"))
+    assert compile_rule("change(5m) > 1 and max(ema(60), price) > 0 and zscore(volume(1m), 1h) > 4 and whales(5m) > 0")
+
+
 # The catalogue
 
 
