@@ -270,7 +270,7 @@ def _once(found: list[Load], python: str | Path, arguments: tuple[str, ...], sec
 def main() -> None:
     """Run and print."""
     arguments = parse(__doc__)
-    seconds = 2.0 if arguments.quick else 5.0
+    seconds = 1.0 if arguments.quick else 5.0
     report = Report(f"Hot JSON: {PATH}, {CONNECTIONS} connections", arguments, ("aiohttp", "uvloop"))
     loads: dict[str, list[Load]] = {}
     rivals: dict[str, Callable[[], float]] = {}

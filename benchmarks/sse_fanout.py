@@ -240,8 +240,8 @@ class Clients:
         self._selector.close()
 
 
-def measure(python: str | Path, source: str, count: int) -> Round:
-    """Open `count` streams, send ten fragments, answer the medians."""
+def measure(python: str | Path, source: str, count: int, frames: int) -> Round:
+    """Open `count` streams, send `frames` fragments, answer the medians."""
     with ExitStack() as stack:
         server = Server(python, source)
         stack.callback(server.close)
@@ -251,18 +251,18 @@ def measure(python: str | Path, source: str, count: int) -> Round:
         before = server.ask("rss")["rss"]
         clients = Clients(server.port, count - 200)
         stack.callback(clients.close)
-        clients.read_for(1.0)
+        clients.read_for(min(1.0, count / 5_000))
         after = server.ask("rss")
         if after["clients"] != count:
             raise PeerMissing(f"only {after['clients']:.0f} of {count} streams were opened")
-        rounds = list(_fan(server, clients, small, count))
+        rounds = list(_fan(server, clients, small, count, frames))
     kilobytes = (after["rss"] - before) / (count - 200) / 1024
     middle = len(rounds) // 2
     return Round(sorted(one[0] for one in rounds)[middle], kilobytes, sorted(one[1] for one in rounds)[middle])
 
 
-def _fan(server: Server, clients: Clients, small: Clients, count: int) -> Iterator[tuple[float, float]]:
-    for _ in range(FRAMES):
+def _fan(server: Server, clients: Clients, small: Clients, count: int, frames: int) -> Iterator[tuple[float, float]]:
+    for _ in range(frames):
         sent = time.monotonic_ns()
         server.order("fan")
         served, last = clients.read_for(_PATIENCE_S, until=count - 200)
@@ -289,10 +289,10 @@ def _sources(arguments: argparse.Namespace, report: Report) -> dict[str, tuple[s
     return found
 
 
-def _once(found: list[Round], python: str | Path, source: str, count: int) -> float:
+def _once(found: list[Round], python: str | Path, source: str, count: int, frames: int) -> float:
     for attempt in range(_ATTEMPTS):
         try:
-            found.append(measure(python, source, count))
+            found.append(measure(python, source, count, frames))
             break
         except PeerMissing:
             if attempt == _ATTEMPTS - 1:
@@ -315,12 +315,12 @@ def main() -> None:
     rivals: dict[str, Callable[[], float]] = {}
     for name, (python, source) in _sources(arguments, report).items():
         try:
-            measure(python, source, count)
+            measure(python, source, count, 1)
         except PeerMissing as missing:
             report.note(f"{name}: {missing}")
             continue
         found = rounds[name] = []
-        rivals[name] = partial(_once, found, python, source, count)
+        rivals[name] = partial(_once, found, python, source, count, 4 if arguments.quick else FRAMES)
     interleave(rivals, arguments.runs, warm_up=False)
     base = "marketwatch, lean protocol"
     for at, (what, unit) in enumerate(

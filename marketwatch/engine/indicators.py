@@ -64,7 +64,7 @@ def _smoothed(column: F8, n: int, k: float) -> F8:
     value = float(column[first - n + 1 : first + 1].mean())
     out[first] = value
     for at, price in enumerate(column[first + 1 :].tolist(), first + 1):
-        value += k * (price - value)
+        value = k * price + (1.0 - k) * value
         out[at] = value
     return out
 

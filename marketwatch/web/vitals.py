@@ -58,15 +58,17 @@ class Vitals:
         except StoreError as error:
             self._facts = StoreFacts(None, str(error))
 
-    def gaps(self, watch: Watch) -> list[Gap]:
+    def gaps(self, watch: Watch | None) -> list[Gap]:
         """Gaps of the last day from the store, each as the watch knows it where it does."""
-        known = {gap.gap_id: gap for gap in self._stored_gaps} | watch.state.gaps
+        known = {gap.gap_id: gap for gap in self._stored_gaps} | (watch.state.gaps if watch is not None else {})
         return list(known.values())
 
-    def boxes(self, watch: Watch) -> tuple[BoxView, ...]:
-        """The boxes of the status page."""
-        writer = writer_box(watch.state.writer, self._clock.now_ms())
-        return (data_box(watch, self._settings), store_box(self._facts), writer, process_box(self._process()))
+    def boxes(self, watch: Watch | None) -> tuple[BoxView, ...]:
+        """The boxes of the status page; without a market only store and program."""
+        store, process = store_box(self._facts), process_box(self._process())
+        if watch is None:
+            return (store, process)
+        return (data_box(watch, self._settings), store, writer_box(watch.state.writer, self._clock.now_ms()), process)
 
     def _process(self) -> Process:
         return Process(

@@ -31,12 +31,24 @@ async def test_overview_shows_prices_without_javascript(tmp_path: Path) -> None:
 
 async def test_pages_wait_for_a_market_and_ask_again(tmp_path: Path) -> None:
     async with world(tmp_path, played=False) as w, w.client() as client:
-        for path in ("/", "/status", "/symbols/BTCUSDT"):
+        for path in ("/", "/symbols/BTCUSDT"):
             answer = await client.get(path)
             assert answer.status == 503
             assert answer.headers["Refresh"] == "2"
             assert "Connecting to the market" in await answer.text()
         assert (await client.get("/search?q=stat", allow_redirects=False)).status == 303
+
+
+async def test_status_without_a_market_shows_the_program_and_what_is_waited_for(tmp_path: Path) -> None:
+    async with world(tmp_path, played=False) as w, w.client() as client:
+        w.slot.waiting = "Binance did not answer within 5 s."
+        answer = await client.get("/status")
+        text = await answer.text()
+    assert (answer.status, answer.headers["Refresh"]) == (200, "5")
+    assert "No market is open yet. Binance did not answer within 5 s." in text
+    assert {"box-store", "box-process"} <= set(re.findall(r'id="([\w-]+)"', text))
+    assert '<th scope="row">stale_s</th>' in text
+    assert "SQLite" in text
 
 
 @pytest.mark.parametrize("asked", ["btc", "bitcoin", "Btcusdt"])
