@@ -195,12 +195,6 @@ class StoreWriter:
         if not self._settings.store_trades:
             self._add("trades", batch.trades)
 
-    def _on_pinned(self, batch: Pinned) -> None:
-        """Spans to keep; their trades too, unless every trade is stored anyway."""
-        self._add("pins", batch.pins)
-        if not self._settings.store_trades:
-            self._add("trades", batch.trades)
-
     async def run(self) -> None:
         """Write until cancelled."""
         self._say_notices()
