@@ -6,7 +6,7 @@ Live, demo, recording and (later) replay are this same wiring around another fee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -116,6 +116,30 @@ class WriterFacts(Protocol):
     def depth(self) -> int: ...
 
 
+class RuleStanding(Protocol):
+    """Where a rule stands for a symbol. `side`: why it is not evaluated or cannot say anything (`warmup`, `no data`, `error`,
+    `paused`; None: it is evaluated), `reason` that in a sentence. `values`: its terms, None unknown."""
+
+    @property
+    def side(self) -> str | None: ...
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def since_ms(self) -> int: ...
+
+    @property
+    def values(self) -> Mapping[str, float | None]: ...
+
+
+class RuleFacts(Protocol):
+    """What evaluates the rules of a watch, for its readers."""
+
+    def standing(self, rule_id: str, symbol: str) -> RuleStanding | None:
+        """None before the first step, and for a rule or a symbol that is not here."""
+
+
 def _reference(wanted: str, instruments: Sequence[Instrument]) -> str:
     """The symbol to compare with: as the settings say, else the same base at this venue (`BTC-USD` for `BTCUSDT`)."""
     names = [item.symbol for item in instruments]
@@ -134,8 +158,10 @@ class WatchSlot:
     generation: int = 0
     waiting: str = "Connecting to the market."
     writer: WriterFacts | None = None
+    rules: RuleFacts | None = None
 
-    def put(self, watch: Watch, writer: WriterFacts | None = None) -> None:
+    def put(self, watch: Watch, writer: WriterFacts | None = None, rules: RuleFacts | None = None) -> None:
         self.current = watch
         self.writer = writer
+        self.rules = rules
         self.generation += 1
