@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -107,5 +109,5 @@ def test_question_with_a_bad_recovery_says_that_it_is_the_recovery() -> None:
 def test_pieces_of_a_long_span_follow_each_other_without_a_hole() -> None:
     found = list(pieces(asked(to_ms=20 * 24 * HOUR)))
     assert len(found) > 2
-    assert all(before[2] == after[1] and after[0] < after[1] for before, after in zip(found, found[1:], strict=False))
+    assert all(before[2] == after[1] and after[0] < after[1] for before, after in pairwise(found))
     assert found[-1][2] == 20 * 24 * HOUR
