@@ -43,8 +43,8 @@ def refusal(text: str, *, private: bool) -> str | None:
         return "it is a link-local or metadata address"
     if address.is_multicast or address.is_unspecified:
         return "it is not the address of one machine"
-    if isinstance(address, IPv6Address) and (address.teredo is not None or address in _NAT64_LOCAL):
-        return "it leads through a tunnel"
+    if isinstance(address, IPv6Address) and (address.teredo is not None or address.is_site_local or address in _NAT64_LOCAL):
+        return "it leads through a tunnel or into a network of old kind"
     if private and (address.is_loopback or address.is_private):
         return None
     if address.is_loopback:
