@@ -15,10 +15,12 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import ConfigError
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_MAIL_ADDRESS = re.compile(r"[A-Za-z0-9._%+=~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}")
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -108,6 +110,38 @@ def _hours(value: str) -> str:
     return text
 
 
+def _address(text: str, schemes: tuple[str, ...]) -> str:
+    """A URL of one of the schemes with a host. Raises ValueError, whose text never repeats it: it may hold a secret."""
+    expected = "addresses such as " + " or ".join(f"{scheme}://host" for scheme in schemes)
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0) and text.isprintable()
+    except ValueError:
+        good = False
+    if not good or " " in text:
+        raise ValueError(expected)
+    return text
+
+
+def _web_addresses(value: str) -> tuple[str, ...]:
+    return tuple(_address(text, ("https", "http")) for text in dict.fromkeys(_texts(value)))
+
+
+def _mail_server(value: str) -> str:
+    return _address(value.strip(), ("smtps", "smtp")) if value.strip() else ""
+
+
+def _mail_address(value: str) -> str:
+    text = value.strip()
+    if text and not _MAIL_ADDRESS.fullmatch(text):
+        raise ValueError("an e-mail address such as name@example.org")
+    return text
+
+
+def _mail_addresses(value: str) -> tuple[str, ...]:
+    return tuple(_mail_address(text) for text in dict.fromkeys(_texts(value)))
+
+
 def _feed(value: str) -> str:
     text = value.strip()
     word = text.lower()
@@ -185,6 +219,14 @@ FIELDS: tuple[Setting, ...] = (
     Setting("max_clients", _M + "MAX_CLIENTS", "20000", _whole(1, 1_000_000), "Open streams at most; above it new ones get 503"),
     Setting("data_dir", _M + "DATA_DIR", "", lambda v: Path(v).expanduser() if v else None, "Where SQLite and the spool live; empty: the user's data directory"),
     Setting("rules", _M + "RULES", "", lambda v: Path(v).expanduser() if v else None, "Path of the rules file; empty: `rules.yml` in the data directory, when it exists"),
+    Setting("webhook_url", _M + "WEBHOOK_URL", "", _web_addresses, "Where the channel `webhook` posts notices; several: to each of them", True),
+    Setting("webhook_secret", _M + "WEBHOOK_SECRET", "", _text, "Key of the signature of webhooks (HMAC-SHA256); empty: not signed", True),
+    Setting("webhook_private", _M + "WEBHOOK_PRIVATE", "off", _switch, "Let webhooks reach this machine and private networks"),
+    Setting("smtp_url", _M + "SMTP_URL", "", _mail_server, "Server of the channel `email`: `smtp[s]://user:password@host:port`", True),
+    Setting("mail_to", _M + "MAIL_TO", "", _mail_addresses, "Who gets notices by e-mail; several separated by commas"),
+    Setting("mail_from", _M + "MAIL_FROM", "", _mail_address, "Sender of e-mails; empty: the first receiver"),
+    Setting("notify_per_minute", _M + "NOTIFY_PER_MINUTE", "10", _whole(1, 1000), "Notices a minute and channel; what is more goes into one digest"),
+    Setting("notify_attempts", _M + "NOTIFY_ATTEMPTS", "12", _whole(1, 100), "Attempts to deliver a notice before it is given up as a dead letter"),
     Setting("role", _M + "ROLE", "all", _one_of("all"), "Reserved for running as several processes"),
 )  # fmt: skip
 
@@ -235,6 +277,14 @@ class Settings:
     max_clients: int
     data_dir: Path
     rules: Path | None
+    webhook_url: tuple[str, ...]
+    webhook_secret: str
+    webhook_private: bool
+    smtp_url: str
+    mail_to: tuple[str, ...]
+    mail_from: str
+    notify_per_minute: int
+    notify_attempts: int
     role: str
 
     @property

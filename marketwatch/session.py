@@ -12,6 +12,7 @@ from .config import Settings
 from .ingest import IngestWindow
 from .model.market import Instrument
 from .model.system import FeedState, FeedStatus, Level, Notice
+from .notify.outbox import Outbox
 from .ports import Feed, MarketStore
 from .replay.pins import IncidentPins
 from .store.writer import StoreWriter
@@ -49,10 +50,13 @@ class Session:
         self.writer.subscribe(self.watch.bus)
         self.alerting = Alerting(watch=self.watch, store=store, settings=settings, clock=clock)
         self.pins = IncidentPins(watch=self.watch, sample_ms=settings.sample_ms)
+        self.outbox = Outbox(
+            store=store, settings=settings, clock=clock, publish=self.watch.bus.publish, source=feed.source
+        )
         self._ended = asyncio.Event()
         name = f"{feed.venue}:{id(self):x}"
         self._feed_task, self._writer_task, self._report_task = f"feed:{name}", f"writer:{name}", f"report:{name}"
-        self._alerts_task = f"alerts:{name}"
+        self._alerts_task, self._notify_task = f"alerts:{name}", f"notify:{name}"
 
     async def __aenter__(self) -> Self:
         endless = self.feed.source.value in ("live", "demo")
@@ -60,6 +64,7 @@ class Session:
         self._tasks.start(self._report_task, self._report())
         await self.alerting.begin()
         self._tasks.start(self._alerts_task, self.alerting.run())
+        self._tasks.start(self._notify_task, self.outbox.run())
         self._tasks.start(self._feed_task, self._feed(), critical=endless)
         return self
 
@@ -69,7 +74,7 @@ class Session:
             await self.alerting.aclose()
             await self.writer.aclose()
         finally:
-            await self._tasks.stop(self._writer_task, self._report_task)
+            await self._tasks.stop(self._writer_task, self._report_task, self._notify_task)
             await self.store.close()
 
     async def feed_ended(self) -> None:

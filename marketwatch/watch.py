@@ -6,8 +6,9 @@ Live, demo, recording and (later) replay are this same wiring around another fee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from .bus import Bus, ErrorHook
 from .config import Settings
@@ -101,6 +102,30 @@ class Watch:
         on(VenueCandles, self.engine.on_venue_candles, name="engine")
 
 
+class RuleStanding(Protocol):
+    """Where a rule stands for a symbol. `side`: why it is not evaluated or cannot say anything (`warmup`, `no data`, `error`,
+    `paused`; None: it is evaluated), `reason` that in a sentence. `values`: its terms, None unknown."""
+
+    @property
+    def side(self) -> str | None: ...
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def since_ms(self) -> int: ...
+
+    @property
+    def values(self) -> Mapping[str, float | None]: ...
+
+
+class RuleFacts(Protocol):
+    """What evaluates the rules of a watch, for its readers."""
+
+    def standing(self, rule_id: str, symbol: str) -> RuleStanding | None:
+        """None before the first step, and for a rule or a symbol that is not here."""
+
+
 def _reference(wanted: str, instruments: Sequence[Instrument]) -> str:
     """The symbol to compare with: as the settings say, else the same base at this venue (`BTC-USD` for `BTCUSDT`)."""
     names = [item.symbol for item in instruments]
@@ -118,7 +143,9 @@ class WatchSlot:
     current: Watch | None = None
     generation: int = 0
     waiting: str = "Connecting to the market."
+    rules: RuleFacts | None = None
 
-    def put(self, watch: Watch) -> None:
+    def put(self, watch: Watch, rules: RuleFacts | None = None) -> None:
         self.current = watch
+        self.rules = rules
         self.generation += 1

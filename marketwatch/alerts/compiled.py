@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +57,18 @@ class Compiled:
         return tuple(dict.fromkeys(name for program in self.programs for name in program.windows))
 
 
+@lru_cache(maxsize=4096)
+def program_of(expression: str) -> Program:
+    """The program of an expression, compiled once, for every change of a rule asks for all of them again. Raises RuleError."""
+    return compile_rule(expression)
+
+
 def compiled(rule: Rule, symbols: Sequence[str]) -> Compiled:
     """The rule over `symbols`. Never raises: what is wrong stands in `error`."""
     nowhere = np.zeros(len(symbols), np.bool_)
     try:
-        program = compile_rule(rule.expression)
-        recover = None if rule.recover is None else compile_rule(recovery(program, rule.recover))
+        program = program_of(rule.expression)
+        recover = None if rule.recover is None else program_of(recovery(program, rule.recover))
     except RuleError as error:
         return Compiled(rule, None, None, Scope.SYMBOL, nowhere, market_only=True, error=str(error))
     scope = _scope(program)

@@ -45,16 +45,21 @@ class Lookout:
 
     def _on_rules(self, batch: Rules) -> None:
         ended = self.evaluator.set_rules(batch.rules)
-        self._require(self.evaluator.windows)
+        self._require()
         if ended is not None:
             self._watch.bus.publish(ended)
 
-    def _require(self, windows: tuple[str, ...]) -> None:
+    def _require(self) -> None:
+        """The windows of each rule, as long as the engine has room."""
         engine, before = self._watch.engine, len(self._watch.engine.windows)
-        try:
-            engine.require(windows)
-        except ConfigError as error:
-            self._notice(_WINDOWS, f"Some rules stay unknown, for the engine has no room for their windows. {error}")
+        refused: ConfigError | None = None
+        for one in self.evaluator.rules:
+            try:
+                engine.require(one.windows)
+            except ConfigError as error:
+                refused = error
+        if refused is not None:
+            self._notice(_WINDOWS, f"Some rules stay unknown, for the engine has no room for their windows. {refused}")
         else:
             self._notice(_WINDOWS, "All rules have their windows.", over=True)
         if len(engine.windows) > before and engine.table is not None:

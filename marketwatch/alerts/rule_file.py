@@ -34,8 +34,7 @@ from ..config import duration_ms
 from ..model.alerts import Rule
 from ..model.system import Level
 from ..rules.errors import RuleError
-from ..rules.program import compile_rule
-from .compiled import recovery
+from .compiled import program_of, recovery
 from .yaml_tree import Fields, Items, RulesFileError, Text, Tree, parse_yaml
 
 MOST_RULES = 1000
@@ -105,7 +104,7 @@ def _thresholds(tree: Tree) -> dict[str, str | None]:
                 raise RulesFileError(
                     text.line, text.column, f"The threshold of {name} was {text.value[:40]!r}; write a number."
                 )
-            _checked(text, lambda: compile_rule(expression))  # noqa: B023
+            _checked(text, lambda: program_of(expression))  # noqa: B023
             found[name] = text.value
     return found
 
@@ -136,21 +135,21 @@ def rule_id(name: str) -> str:
 
 
 def _rule(tree: Tree) -> tuple[Rule, Text]:
-    fields = _fields(tree, "A rule", {"name", "expression", *_READERS})
+    fields = _fields(tree, "A rule", set(RULE_KEYS))
     for needed in ("name", "expression"):
         if needed not in fields:
             raise RulesFileError(tree.line, tree.column, f"The rule has no {needed}.")
     name, expression = (_text(fields[key][1], key) for key in ("name", "expression"))
     if len(name.value) > _MOST_NAME or not name.value.isprintable():
         raise RulesFileError(name.line, name.column, f"A name has at most {_MOST_NAME} printable characters.")
-    program = _checked(expression, lambda: compile_rule(expression.value))
+    program = _checked(expression, lambda: program_of(expression.value))
     given: dict[str, Any] = {}
     for key, (_, value) in fields.items():
         if key in _READERS:
             field, read = _READERS[key]
             given[field] = read(value, key)
     if "recover" in fields and given["recover"] is not None:
-        _checked(_text(fields["recover"][1], "recover"), lambda: compile_rule(recovery(program, given["recover"])))
+        _checked(_text(fields["recover"][1], "recover"), lambda: program_of(recovery(program, given["recover"])))
     return Rule(rule_id(name.value), 1, name.value, expression.value, origin="file", **given), name
 
 
@@ -238,3 +237,6 @@ _READERS: dict[str, tuple[str, Callable[[Tree, str], Any]]] = {
     "severity": ("severity", _severity), "channels": ("channels", _names), "enabled": ("enabled", _switch),
     "expires": ("expires_ms", _time_ms),
 }  # fmt: skip
+
+RULE_KEYS = frozenset({"name", "expression", *_READERS})
+"""What a rule of the file may say."""

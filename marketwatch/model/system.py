@@ -82,3 +82,17 @@ class WriterStatus(NamedTuple):
     last_write_s: float | None
     last_error: str | None
     away_since_ms: int | None
+
+
+class DeliveryStatus(NamedTuple):
+    """The state of notices to the outside, published when it changes. Counts since the start, but `waiting`.
+
+    `failed`: attempts that were not accepted. `dead`: notices given up. `failing`: channels that keep failing, with the reason.
+    """
+
+    channels: tuple[str, ...]
+    waiting: int
+    sent: int
+    failed: int
+    dead: int
+    failing: dict[str, str]

@@ -47,16 +47,20 @@ class Batch(NamedTuple):
 
 
 class Crossing:
-    """The last known side of a crossing."""
+    """The last known side of a crossing. Asked again about the same tick it says the same again."""
 
     def __init__(self, symbols: int) -> None:
         self._before = np.full(symbols, np.nan)
+        self._truth: I1 = np.zeros(symbols, np.int8)
+        self._end_ms = -1
 
-    def take(self, left: F8, right: F8, *, above: bool) -> I1:
-        sign = np.broadcast_to(np.sign(left - right), self._before.shape)
-        truth = crossing(sign, self._before, above=above)
-        self._before = np.where(np.isnan(sign), self._before, sign)
-        return truth
+    def take(self, left: F8, right: F8, end_ms: int, *, above: bool) -> I1:
+        if end_ms > self._end_ms:
+            sign = np.broadcast_to(np.sign(left - right), self._before.shape)
+            self._truth = crossing(sign, self._before, above=above)
+            self._before = np.where(np.isnan(sign), self._before, sign)
+            self._end_ms = end_ms
+        return self._truth
 
 
 class Plan:
@@ -74,6 +78,7 @@ class Plan:
         self._slots = {node.key: slot for slot, node in enumerate(one for one in self._nodes if one.kind is not Kind.BOOL)}
         self._values: list[F8] = [np.empty(0)] * len(self._slots)
         self._steps: list[tuple[int, Source]] = []
+        self._end_ms = -1
         self._names: dict[str, str] = {}
         self._known: dict[str, Flags] = {}
         self._stale: Flags = np.zeros(len(symbols), np.bool_)
@@ -156,7 +161,9 @@ class Plan:
                 kept = self._kept(node, earlier, lambda: Crossing(len(self.symbols)))
                 left, right = self._slots[node.left.key], self._slots[node.right.key]
                 assert isinstance(kept, Crossing)
-                return lambda: np.copyto(out, kept.take(self._values[left], self._values[right], above=node.above))
+                return lambda: np.copyto(
+                    out, kept.take(self._values[left], self._values[right], self._end_ms, above=node.above)
+                )
             case Fact():
                 return lambda: np.copyto(out, self._flag(node))
             case Logic():
@@ -172,6 +179,7 @@ class Plan:
 
     def tick(self, frame: Frame) -> None:
         """Compute every node."""
+        self._end_ms = frame.table.time_ms
         self._look(frame)
         with np.errstate(all="ignore"):
             for slot, source in self._steps:

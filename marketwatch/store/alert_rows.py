@@ -47,6 +47,7 @@ def _number(value: float | None) -> float | None:
 
 
 def rule_row(rule: Rule) -> tuple[Any, ...]:
+    """In the order of the columns of `put_rule`."""
     recover = None if rule.recover is None else clean(rule.recover)
     return (
         clean(rule.rule_id), rule.version, clean(rule.name), clean(rule.expression), _json(rule.symbols), rule.for_ms, recover,
@@ -56,6 +57,7 @@ def rule_row(rule: Rule) -> tuple[Any, ...]:
 
 
 def alert_row(alert: Alert) -> tuple[Any, ...]:
+    """In the order of the columns of `put_alert`."""
     return (
         clean(alert.alert_id), clean(alert.rule_id), alert.rule_version, clean(alert.rule_name), clean(alert.symbol),
         clean(alert.metric), _number(alert.threshold), alert.fired_ms, _number(alert.trigger_value), str(alert.state),
@@ -74,6 +76,7 @@ def pin_row(pin: Pin) -> tuple[Any, ...]:
 
 
 def decode_rule(row: Sequence[Any]) -> Rule:
+    """A row of the query `rules`."""
     rule_id, version, name, expression, symbols, for_ms, recover, keep, cooldown, repeat, severity, channels, *rest = row
     enabled, expires_ms, origin = rest
     return Rule(
@@ -96,6 +99,7 @@ def decode_rule(row: Sequence[Any]) -> Rule:
 
 
 def decode_alert(row: Sequence[Any]) -> Alert:
+    """A row of the queries `alerts` and `alert`."""
     alert_id, rule_id, version, name, symbol, metric, threshold, value, fired_ms, state, severity, *rest = row
     resolved_ms, acknowledged_ms, late, context = rest
     return Alert(

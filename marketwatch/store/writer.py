@@ -34,8 +34,8 @@ from ..model.metrics import MetricTable
 from ..model.system import FeedStatus, Level, Notice, WriterStatus
 from ..ports import MarketStore, WriteBatch
 from .ahead import Ahead, WhalesAhead
-from .alert_rows import notices_of, plain
-from .backlog import Raised, halves
+from .alert_intake import AlertIntake
+from .backlog import halves
 from .room import WaitingRoom, spool_for
 from .spool import Spool
 from .totals import Totals
@@ -82,7 +82,7 @@ class StoreWriter:
         self._resumed = False
         self._table: MetricTable | None = None
         self._venue = ""
-        self._channels: dict[str, tuple[str, ...]] = {}
+        self._alerts = AlertIntake(self._add)
         self._newest_ms = self._width = 0
         self._turn = asyncio.Lock()
         self._pressed = asyncio.Event()
@@ -145,8 +145,8 @@ class StoreWriter:
             (Gap, lambda gap: self._add("gaps", [gap])),
             (MetricTable, self._on_table),
             (FeedStatus, self._on_feed_status),
-            (Rules, self._on_rules),
-            (Alerts, self._on_alerts),
+            (Rules, self._alerts.on_rules),
+            (Alerts, self._alerts.on_alerts),
             (Pinned, self._on_pinned),
         ]
         if self._settings.store_trades:
@@ -185,23 +185,6 @@ class StoreWriter:
 
     def _on_feed_status(self, status: FeedStatus) -> None:
         self._venue = status.venue
-
-    def _on_rules(self, batch: Rules) -> None:
-        self._channels = {rule.rule_id: rule.channels for rule in batch.rules}
-        self._add("rules", batch.rules)
-
-    def _on_alerts(self, batch: Alerts) -> None:
-        """Alerts wait together with the notices about them, so that one commit takes both."""
-        told = set(batch.notify)
-        alerts = [alert._replace(context=plain(alert.context)) for alert in batch.alerts]
-        notices = [
-            notice
-            for alert in alerts
-            if alert.alert_id in told
-            for notice in notices_of(alert, self._channels.get(alert.rule_id, ("app",)), batch.time_ms)
-        ]
-        if alerts:
-            self._add("alerts", Raised(alerts, notices))
 
     def _on_pinned(self, batch: Pinned) -> None:
         """Spans to keep; their trades too, unless every trade is stored anyway."""

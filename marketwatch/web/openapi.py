@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from .. import __version__
-from .api import ENDPOINTS, alert_stream
+from .api import ENDPOINTS, alert_stream, preview
 from .api import stream as price_stream
 from .api.endpoint import Endpoint, extra_of
 from .api.market import CoinsQuery, NoQuery
@@ -22,6 +22,8 @@ _REF = "#/components/schemas/{name}"
 _MEANINGS = {
     400: "A parameter is unknown, missing or wrong",
     404: "The coin is not watched, or there is nothing with this id",
+    413: "The body is too large",
+    415: "The body is not JSON",
     429: "Too many requests; Retry-After says when to come again",
     500: "An unexpected failure",
     503: "No market is open yet, or the database does not answer",
@@ -35,11 +37,13 @@ def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS) -> dict[str, Any]:
     """The whole document as plain objects."""
     chosen = list(endpoints)
     answers = [endpoint.data for endpoint in chosen]
-    schemas, components = msgspec.json.schema_components([*answers, Meta, Failure], ref_template=_REF)
+    bodies = [preview.PreviewRow, preview.PreviewAsk]
+    schemas, components = msgspec.json.schema_components([*answers, *bodies, Meta, Failure], ref_template=_REF)
     components["Failure"]["properties"]["success"] = {"const": False}
     paths = {endpoint.path: {"get": _operation(endpoint, schema)} for endpoint, schema in zip(chosen, schemas, strict=False)}
     paths[price_stream.PATH] = {"get": _price_stream()}
     paths[alert_stream.PATH] = {"get": _alert_stream()}
+    paths[preview.PATH] = {"post": _preview()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "marketwatch", "version": __version__, "description": _TEXT, "license": {"name": "MIT"}},
@@ -72,6 +76,17 @@ def _envelope(data: dict[str, Any]) -> dict[str, Any]:
     meta = {"$ref": _REF.format(name="Meta")}
     properties = {"success": {"const": True}, "data": data, "meta": meta}
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _preview() -> dict[str, Any]:
+    """The only question with a body."""
+    asked, answered = ({"$ref": _REF.format(name=kind.__name__)} for kind in (preview.PreviewAsk, preview.PreviewRow))
+    good = {"description": "Good", "content": {"application/json": {"schema": _envelope(answered)}}}
+    return {
+        **preview.operation(),
+        "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
+        "responses": {"200": good, **{str(status): _failure(status) for status in (400, 404, 413, 415, 429, 500, 503)}},
+    }
 
 
 def _price_stream() -> dict[str, Any]:

@@ -7,14 +7,16 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from . import assets, openapi, probes, ws
-from .api import ENDPOINTS, alert_stream
+from .api import ENDPOINTS, alert_stream, preview
 from .api import stream as price_stream
-from .pages import alerts, overview, search, status, symbol, theme
+from .pages import alerts, lab, overview, replay, search, status, symbol, theme
 
 PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
     overview.routes,
     symbol.routes,
     alerts.routes,
+    lab.routes,
+    replay.routes,
     status.routes,
     search.routes,
     theme.routes,
@@ -27,6 +29,7 @@ def add_routes(app: web.Application) -> None:
     app.add_routes(probes.routes)
     for endpoint in ENDPOINTS:
         app.router.add_get(endpoint.path, endpoint.handler())
+    app.router.add_post(preview.PATH, preview.preview)
     app.add_routes(openapi.routes)
     app.router.add_get(price_stream.PATH, price_stream.stream)
     app.router.add_get(alert_stream.PATH, alert_stream.stream)

@@ -12,11 +12,13 @@ from aiohttp import web
 
 from ..clock import Clock
 from ..config import Settings
+from ..lab.lab import Lab
 from ..ports import MarketStore
 from ..telemetry import Telemetry
 from ..watch import WatchSlot
 from .api.alert_stream import ALERT_STREAM, AlertStream
 from .api.desk import DESK, Desk
+from .api.preview import LAB
 from .api.stream import STREAM, TICKER, PriceStream
 from .api.ticker import PriceTicker
 from .assets import ASSETS, Assets
@@ -97,6 +99,7 @@ def _fill(
     app[SETTINGS], app[CLOCK], app[STORE] = settings, clock, store
     app[WATCH], app[TELEMETRY], app[HUB] = slot, telemetry, hub
     app[DESK] = desk = Desk(settings=settings, clock=clock, store=store, slot=slot, hub=hub, telemetry=telemetry)
+    app[LAB] = Lab(store)
     app[TICKER] = ticker = PriceTicker(desk)
     app[STREAM] = prices = PriceStream(desk)
     app[ALERT_STREAM] = alerts = AlertStream(desk)

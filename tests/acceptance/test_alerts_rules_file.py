@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
-from marketwatch.alerts.rule_file import default_rules
+import pytest
+import yaml
+
+from marketwatch.alerts import yaml_tree
+from marketwatch.alerts.rule_file import RULE_KEYS, default_rules, read_rules
 from marketwatch.alerts.rulebook import Rulebook
+from marketwatch.alerts.yaml_tree import RulesFileError
 from marketwatch.clock import ManualClock
 from marketwatch.config import Settings, load
 from marketwatch.model.alerts import Rule
@@ -95,3 +101,24 @@ async def test_same_content_at_another_time_changes_nothing(tmp_path: Path) -> N
 def test_rules_file_is_in_the_data_directory_unless_it_is_set(tmp_path: Path) -> None:
     assert Settings.of(data_dir=tmp_path).rules_file == tmp_path / "rules.yml"
     assert load(environ={"MARKETWATCH_RULES": "/etc/alerts.yml"}).rules_file == Path("/etc/alerts.yml")
+
+
+def test_example_of_the_documentation_is_a_rules_file(root: Path) -> None:
+    text = (root / "docs" / "rules-file.md").read_text("utf-8")
+    rules = read_rules(text.split("```yaml\n")[1].split("```")[0].encode())
+    assert rules[:3] == default_rules()
+    assert [rule.name for rule in rules[3:]] == ["Fast fall"]
+
+
+def test_documentation_lists_every_key(root: Path) -> None:
+    text = (root / "docs" / "rules-file.md").read_text("utf-8")
+    assert {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")} == RULE_KEYS
+
+
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)])
+def test_places_are_the_same_with_and_without_the_compiled_parser(loader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml_tree, "_LOADER", loader)
+    for text, place in ((b"rules:\n  - {name: a, expression: 'volme(1m) > 1'}\n", (2, 28)), (b"a: &x 1\n", (1, 4))):
+        with pytest.raises(RulesFileError) as raised:
+            read_rules(text)
+        assert (raised.value.line, raised.value.column) == place

@@ -12,7 +12,7 @@ from importlinter import cli as importlinter
 from tests.repo.sources import ROOT, Module, dotted, imported, modules
 
 IMPORT_FENCES = {
-    "aiohttp": r"marketwatch\.((feed|web)\..+|app)",
+    "aiohttp": r"marketwatch\.((feed|web)\..+|app|notify\.(webhook|address))",
     "asyncpg": r"marketwatch\.store\.postgres\w*",
     "sqlite3": r"marketwatch\.store\.(sqlite\w*|migrate)",
     "uvloop": r"marketwatch\.(__main__|cli|app|operations|loop)",

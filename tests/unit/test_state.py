@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from marketwatch.model.alerts import Alert, Alerts, AlertState, Rules
 from marketwatch.model.market import (
     Gap,
     GapReason,
@@ -19,6 +20,8 @@ from marketwatch.model.market import (
 )
 from marketwatch.model.system import Level, Notice
 from marketwatch.state import LiveState
+from tests.kit.alerts import alert, rule
+from tests.kit.facts import T0
 
 
 def _state() -> LiveState:
@@ -90,3 +93,52 @@ def test_on_notice_of_the_same_key_replaces_and_over_removes() -> None:
     assert [notice.message for notice in state.notices.values()] == ["B."]
     state.on_notice(Notice("k", Level.WARNING, "B.", 3, over=True))
     assert state.notices == {}
+
+
+def _publish(state: LiveState, *alerts: Alert, notify: tuple[str, ...] = ()) -> None:
+    state.on_alerts(Alerts(T0, list(alerts), list(notify)))
+
+
+def test_alerts_are_active_until_they_are_resolved() -> None:
+    state = _state()
+    _publish(state, alert("a"), alert("b", symbol="ETHUSDT"), notify=("a",))
+    _publish(state, alert("a", state=AlertState.RECOVERING))
+    assert [(key, fact.state) for key, fact in state.alerts.items()] == [
+        ("a", AlertState.RECOVERING),
+        ("b", AlertState.FIRING),
+    ]
+    ended = alert("a", state=AlertState.RESOLVED, resolved_ms=T0 + 1)
+    _publish(state, ended)
+    assert (list(state.alerts), list(state.recent_alerts), list(state.notified)) == (["b"], [ended], ["a"])
+
+
+def test_pending_alert_gives_its_place_to_the_one_that_fires() -> None:
+    state = _state()
+    _publish(state, alert("waiting", state=AlertState.PENDING))
+    _publish(state, alert("firing"))
+    assert list(state.alerts) == ["firing"]
+    _publish(state, alert("waiting", state=AlertState.RESOLVED))
+    assert list(state.alerts) == ["firing"]
+
+
+def test_pending_alert_that_never_fires_leaves_no_trace() -> None:
+    state = _state()
+    _publish(state, alert("waiting", state=AlertState.PENDING))
+    _publish(state, alert("waiting", state=AlertState.RESOLVED))
+    assert (state.alerts, list(state.recent_alerts)) == ({}, [])
+
+
+def test_alerts_of_a_thousand_episodes_stay_bounded() -> None:
+    state = _state()
+    for number in range(1_000):
+        _publish(state, alert(str(number)), notify=(str(number),))
+        _publish(state, alert(str(number), state=AlertState.RESOLVED))
+    assert (len(state.alerts), len(state.recent_alerts), len(state.notified)) == (0, 500, 100)
+    assert not state._episodes
+
+
+def test_rules_in_force_are_those_told_last() -> None:
+    state = _state()
+    state.on_rules(Rules([rule("a"), rule("b")]))
+    state.on_rules(Rules([rule("b", version=2)]))
+    assert {key: one.version for key, one in state.rules.items()} == {"b": 2}

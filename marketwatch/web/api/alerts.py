@@ -30,6 +30,8 @@ Version = Annotated[
 
 
 class AlertsQuery(msgspec.Struct, frozen=True):
+    """Filters over alerts; all of them must hold."""
+
     state: State | None = None
     coin_id: CoinId | None = None
     from_ms: From | None = msgspec.field(default=None, name="from")
@@ -38,10 +40,14 @@ class AlertsQuery(msgspec.Struct, frozen=True):
 
 
 class AlertQuery(msgspec.Struct, frozen=True):
+    """Which alert."""
+
     alert_id: Name
 
 
 class RuleQuery(msgspec.Struct, frozen=True):
+    """Which rule, and which version of it."""
+
     rule_id: Name
     version: Version | None = None
 

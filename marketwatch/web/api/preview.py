@@ -29,15 +29,17 @@ _LONGEST_MS = 30 * DAY_MS
 
 Text = Annotated[str, Meta(max_length=MOST_TEXT)]
 Span = Annotated[str, Meta(max_length=20, description="A duration such as 30s, 5m or 0")]
-Moment = Annotated[str, Meta(max_length=40, description="An ISO 8601 time")] | Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+_LATEST_MS = 253_402_300_799_999
+Moment = Annotated[str, Meta(max_length=40, description="An ISO 8601 time")] | Annotated[int, Meta(ge=0, le=_LATEST_MS)]
 Symbol = Annotated[str, Meta(min_length=1, max_length=64)]
+Symbols = Annotated[list[Symbol], Meta(min_length=1, max_length=200)] | Symbol
 
 
 class PreviewAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`symbols`: a list, or `*` for all. Without `from` the last 24 hours. `per_day`: suggest a threshold for about so many."""
 
     expression: Text
-    symbols: Annotated[list[Symbol], Meta(min_length=1, max_length=200)] | Annotated[str, Meta(min_length=1, max_length=64)] = "*"
+    symbols: Symbols = "*"
     from_: Moment | None = msgspec.field(default=None, name="from")
     to: Moment | None = None
     wait: Span | None = msgspec.field(default=None, name="for")

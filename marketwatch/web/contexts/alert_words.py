@@ -50,8 +50,8 @@ def subject(symbol: str, watch: Watch) -> str:
 
 
 def moment(time_ms: int, now_ms: int) -> str:
-    """`14:02:31`, with its date when that was not within the last day."""
-    return fmt.clock_time(time_ms) if 0 <= now_ms - time_ms < _DAY_MS else fmt.date_time(time_ms)
+    """`14:02:31`; what was not within the last day as `2026-11-20 14:02`."""
+    return fmt.clock_time(time_ms) if 0 <= now_ms - time_ms < _DAY_MS else fmt.date_time(time_ms)[:16]
 
 
 def age(time_ms: int, now_ms: int) -> str:

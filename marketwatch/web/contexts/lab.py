@@ -9,7 +9,6 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from ...lab.preview import Firing, Move, Preview
-from ...lab.question import MOST_SYMBOLS
 from ...rules.catalogue import catalogue
 from ...watch import Watch
 from .. import format as fmt
@@ -104,7 +103,7 @@ class MoveRow(NamedTuple):
     up: str
     random_median: fmt.Signed
     random_up: str
-    count: int
+    firings: int
 
 
 class Mark(NamedTuple):
@@ -276,8 +275,3 @@ def _tip(fields: Fields, found: Preview) -> Tip | None:
         f"{tip.firings} {times} in this span, for about {tip.per_day:g} a day.",
         fields._replace(expression=tip.expression).address(),
     )
-
-
-def limits() -> str:
-    """What the lab takes, in words."""
-    return f"Up to {MOST_SYMBOLS} symbols at once."

@@ -1,8 +1,9 @@
-"""Search over symbols and pages."""
+"""Search over symbols, rules and pages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from ...model.market import Instrument
 from ...watch import Watch
@@ -38,7 +39,7 @@ class SearchView:
 
 
 def search(watch: Watch | None, text: str) -> SearchView:
-    """Symbols whose symbol, base or name holds the text, best matches first, then pages; nothing for an empty text."""
+    """Symbols whose symbol, base or name holds the text, best matches first, then rules and pages; nothing for no text."""
     needle = text.strip().casefold()[:40]
     if not needle:
         return SearchView("", (), 0)
@@ -50,6 +51,12 @@ def search(watch: Watch | None, text: str) -> SearchView:
     hits = [
         Hit(instrument.base, symbol_href(instrument.symbol), coin_name(instrument.base), instrument.symbol)
         for _, _, instrument in ranked
+    ]
+    rules = [] if watch is None else sorted(watch.state.rules.values(), key=lambda rule: (rule.name.casefold(), rule.rule_id))
+    hits += [
+        Hit(rule.name, "/alerts?" + urlencode({"rule": rule.rule_id}), rule.expression, "rule")
+        for rule in rules
+        if needle in rule.name.casefold() or needle in rule.expression.casefold()
     ]
     hits += [Hit(label, href, note, "page") for label, href, note, words in _PAGES if needle in f"{label} {words}".casefold()]
     return SearchView(text.strip()[:40], tuple(hits[:_MOST]), max(0, len(hits) - _MOST))

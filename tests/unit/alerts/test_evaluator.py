@@ -317,3 +317,30 @@ def test_damaged_snapshot_is_refused_and_one_of_another_format_left_alone(change
         return
     with pytest.raises(ValueError, match="damaged"):
         restore(scene.lookout.evaluator, saved)
+
+
+def test_rules_whose_windows_find_no_room_are_told_and_the_others_go_on() -> None:
+    many = [Rule(f"r{n:02}", 1, f"R{n}", f"change({n + 2}s) > 5") for n in range(80)]
+    scene = Scene(UP, *many)
+    assert "64" in scene.watch.state.notices["alert-windows"].message
+    assert len(scene.watch.engine.windows) == 64
+    scene.tell(101.0)
+    assert [alert.rule_id for alert in scene.alerts] == ["up"]
+    scene.lookout.use([UP])
+    assert "alert-windows" not in scene.watch.state.notices
+
+
+def test_rules_above_a_thousand_are_left_out() -> None:
+    scene = Scene(*(UP._replace(rule_id=f"r{n:04}", expression=f"price > {n % 7}") for n in range(1010)))
+    assert len(scene.lookout.evaluator.rules) == 1000
+
+
+def test_facts_are_ordered_by_rule_and_symbol() -> None:
+    scene = Scene(Rule("z", 1, "Z", "price > 1"), Rule("a", 1, "A", "price > 1"))
+    publish_trades(
+        scene.watch, trade("ETHUSDT", 1, 5.0, 1.0, START_MS + 10), trade("BTCUSDT", 1, 5.0, 1.0, START_MS + 20), pulse=False
+    )
+    scene.watch.bus.publish(Pulse("binance", START_MS + 900))
+    assert [(alert.rule_id, alert.symbol) for alert in scene.alerts] == [
+        ("a", "BTCUSDT"), ("a", "ETHUSDT"), ("z", "BTCUSDT"), ("z", "ETHUSDT"),
+    ]  # fmt: skip

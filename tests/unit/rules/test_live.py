@@ -177,6 +177,20 @@ def test_past_of_a_shared_term_goes_on_when_programs_come_and_go() -> None:
     assert truth.tolist() == [TRUE, FALSE, FALSE]
 
 
+def test_program_added_within_a_tick_leaves_the_others_as_they_were() -> None:
+    market = Market()
+    table = LiveTable(symbols=SYMBOLS, sample_ms=500)
+    first = table.add(compile_rule("crosses_above(price, 10)"))
+    first.evaluate(market.tick(price=(9.0, 9.0, 9.0)))
+    frame = market.tick(price=(11.0, 9.0, 9.0))
+    first.evaluate(frame)
+    second = table.add(compile_rule("crosses_above(price, 10) and price > 0"))
+    for live in (second, first):
+        truth = live.evaluate(frame).truth
+        assert truth is not None
+        assert truth.tolist() == [TRUE, FALSE, FALSE]
+
+
 def test_statistic_of_an_expression_over_its_past() -> None:
     market = Market(1_000_000_000)
     table = LiveTable(symbols=SYMBOLS, sample_ms=500)

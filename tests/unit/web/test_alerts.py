@@ -21,6 +21,7 @@ from marketwatch.web.contexts import alerts as view
 from marketwatch.web.contexts.alert_words import age, element_id, figure, reason, sentence
 from marketwatch.web.contexts.alerts import Query
 from marketwatch.web.contexts.bell import bell_of, count_of
+from marketwatch.web.contexts.search import search
 from marketwatch.web.live import Live, alerts_channel
 from marketwatch.web.render import Renderer
 from marketwatch.web.sse import Hub
@@ -69,7 +70,7 @@ def test_sentence_says_value_threshold_and_since_when() -> None:
     waiting = sentence(fact._replace(state=AlertState.PENDING), NOW_MS, 30_000)
     assert waiting.endswith(", pending since 00:00:01, fires after 30 s")
     assert sentence(resolved(fact), NOW_MS).endswith(", 00:00:01 for 5 s")
-    assert sentence(fact, NOW_MS + 90_000_000).endswith("since 2025-11-21 00:00:01")
+    assert sentence(fact, NOW_MS + 90_000_000).endswith("since 2025-11-21 00:00")
 
 
 def test_sentence_of_a_rule_without_a_comparison_says_that_it_holds() -> None:
@@ -276,3 +277,12 @@ def test_channel_renders_nothing_anew_while_nothing_changes(monkeypatch: pytest.
     raise_all(stage.watch, at(1, "fresh", rule_id="other", severity=Level.CRITICAL), notify=("fresh",))
     assert 'id="alert-fresh"' in stage.since(Query())
     assert sorted(rendered) == [f"fragments/_{name}.html" for name in ("active", "bell", "count", "filters")]
+
+
+def test_search_finds_rules_by_name_and_by_expression() -> None:
+    watch = quiet()
+    watch.bus.publish(Rules([rule("a b", name="Sudden fall"), rule("r2", name="Other", expression="whales(5m) >= 3")]))
+    assert [(hit.label, hit.href, hit.kind) for hit in search(watch, "sudden").hits] == [
+        ("Sudden fall", "/alerts?rule=a+b", "rule")
+    ]
+    assert [hit.label for hit in search(watch, "whales(").hits] == ["Other"]

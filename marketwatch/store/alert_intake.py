@@ -1,0 +1,38 @@
+"""Alerts on their way from the bus to the writer: each with the notices about it, so that one commit takes both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..model.alerts import Alerts, Rules
+from .alert_rows import notices_of, plain
+from .backlog import Raised
+
+Add = Callable[[str, Any], None]
+
+
+class AlertIntake:
+    """Knows the channels of the rules in force. `add` takes a kind of the backlog and what belongs there."""
+
+    def __init__(self, add: Add) -> None:
+        self._add = add
+        self._channels: dict[str, tuple[str, ...]] = {}
+
+    def on_rules(self, batch: Rules) -> None:
+        """Store the versions in force, and notify over their channels from now on."""
+        self._channels = {rule.rule_id: rule.channels for rule in batch.rules}
+        self._add("rules", batch.rules)
+
+    def on_alerts(self, batch: Alerts) -> None:
+        """Store what changed with a notice for every channel of whom people are told."""
+        told = set(batch.notify)
+        alerts = [alert._replace(context=plain(alert.context)) for alert in batch.alerts]
+        notices = [
+            notice
+            for alert in alerts
+            if alert.alert_id in told
+            for notice in notices_of(alert, self._channels.get(alert.rule_id, ("app",)), batch.time_ms)
+        ]
+        if alerts:
+            self._add("alerts", Raised(alerts, notices))
