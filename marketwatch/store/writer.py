@@ -120,19 +120,7 @@ class StoreWriter:
 
     def status(self) -> WriterStatus:
         """The writer's state now, as the bus carries it."""
-        return WriterStatus(
-            depth=self.depth,
-            spool_bytes=self.spool_bytes,
-            rows_written=self.rows_written,
-            dropped=self.dropped,
-            spilled=self.spilled,
-            rejected=self.rejected,
-            ignored=self.ignored,
-            last_write_ms=self.last_write_ms,
-            last_write_s=self.last_write_s,
-            last_error=self.last_error,
-            away_since_ms=self.away_since_ms,
-        )
+        return WriterStatus(**{name: getattr(self, name) for name in WriterStatus._fields})
 
     def subscribe(self, bus: Bus) -> Callable[[], None]:
         """Listen to what is stored; the answer ends it."""
