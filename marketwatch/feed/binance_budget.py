@@ -51,10 +51,6 @@ class WeightBudget:
         """Nobody asks anything for `seconds`."""
         self._closed_until = max(self._closed_until, self._clock.monotonic() + seconds)
 
-    @property
-    def paused_s(self) -> float:
-        return max(0.0, self._closed_until - self._clock.monotonic())
-
 
 def retry_after_s(headers: Mapping[str, str], otherwise: float) -> float:
     """Seconds of a `Retry-After` header, at most the venue's longest ban of three days; `otherwise` where it says nothing."""

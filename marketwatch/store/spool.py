@@ -12,6 +12,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from io import FileIO
 from pathlib import Path
@@ -196,7 +197,8 @@ class Spool:
             while record:
                 record = record[self._file.write(record) :]
         except OSError as error:
-            self._file.truncate(self._end)
+            with suppress(OSError):  # What is left of the record is written over by the next one.
+                self._file.truncate(self._end)
             raise self._refused(error) from error
         self._end += _HEAD.size + len(data)
         return True
@@ -229,7 +231,8 @@ class Spool:
         """The batch that `first` answered is in the database."""
         self._read_at = self._next_at
         if self._file is not None and self._read_at >= self._end:
-            self._file.truncate(0)
+            with suppress(OSError):  # What stays is written over, or once more into the database by the next start.
+                self._file.truncate(0)
             self._read_at = self._next_at = self._end = 0
 
     @_alone

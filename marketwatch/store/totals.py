@@ -7,11 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.steps import steps_held
 from ..model.market import Samples
 from ..model.metrics import MetricTable
 from ..ports import TradeAggregate
-
-_STEPS = 64
 
 
 class Totals:
@@ -43,7 +42,7 @@ class Totals:
             self._trades[which] += step.trades[which] - old[0][which]
             self._volume[which] += volume[which] - old[1][which]
         self._steps[step.time_ms] = (step.trades, volume)
-        while len(self._steps) > _STEPS:
+        while len(self._steps) > steps_held(step.sample_ms, len(step.symbols)):
             del self._steps[next(iter(self._steps))]
 
     def _begin(self, symbols: tuple[str, ...]) -> None:

@@ -149,6 +149,12 @@ class Hub:
         if not place.busy:
             self._deliver(place, list(place.clients), 0, place.last)
 
+    def end(self, channel: str) -> None:
+        """Close the streams of `channel`; a browser opens its own again."""
+        place = self._channels.get(channel)
+        for client in list(place.clients) if place is not None else ():
+            client.close()
+
     def _deliver(self, place: _Channel, clients: list[_Client], start: int, target: int) -> None:
         """Bring all up to the newest frame, some hundred at a time so that the loop can breathe."""
         for client in clients[start : start + _SLICE]:
@@ -192,9 +198,9 @@ class Hub:
         transport = _detachable(request)
         if transport is None:
             return await self._serve_plain(request, place, beginning)
+        client = _Lean(place)
         head = await _stream_head(request)
         answer = _Detached()
-        client = _Lean(place)
         _take_over(request, transport, client)
         self.joined(client)
         client.send(head + beginning)
@@ -212,8 +218,8 @@ class Hub:
     async def _serve_plain(self, request: web.Request, place: _Channel, beginning: bytes) -> web.StreamResponse:
         response = web.StreamResponse(headers=_STREAM_HEADERS)
         response.force_close()
-        await response.prepare(request)
         client = _Plain(place, request, response)
+        await response.prepare(request)
         self.joined(client)
         self._plain[client] = None
         client.send(beginning)

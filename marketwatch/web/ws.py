@@ -97,12 +97,21 @@ class PriceSockets:
         """Send what moved, some hundred sockets at a time; a round that has not ended lets the next one wait."""
         if not self._open:
             return
+        if ticker.switched:
+            self._end_strangers()
         moved = dict.fromkeys(ticker.changed)
         for connection in self._open:
             wanted = connection.symbols
             connection.waiting.update(dict.fromkeys(symbol for symbol in moved if symbol in wanted))
         if self._pushing is None or self._pushing.done():
             self._pushing = self._keep(self._push(ticker))
+
+    def _end_strangers(self) -> None:
+        """Another market: sockets for coins that it does not have are closed, so that who reconnects is given its names."""
+        watched = self._desk.watch.instruments
+        for connection in self._open:
+            if not all(symbol in watched for symbol in connection.symbols):
+                self._keep(_close(connection, WSCloseCode.SERVICE_RESTART, b"the market has changed; connect again"))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` beside everything else; it is waited for at the end."""

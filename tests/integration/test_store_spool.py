@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from marketwatch.errors import StoreError
 from marketwatch.model.market import Instrument, Samples
 from marketwatch.ports import WriteBatch
 from marketwatch.store.alert_rows import notices_of
@@ -127,3 +130,21 @@ def test_spool_of_another_process_is_left_alone(tmp_path: Path) -> None:
     assert drained(one) == [1]
     one.close()
     other.close()
+
+
+def test_spool_whose_disk_refuses_even_to_be_tidied_says_so_and_goes_on(tmp_path: Path) -> None:
+    class Refusing:
+        def __getattr__(self, name: str) -> Callable[..., int]:
+            def refuse(*_: object) -> int:
+                raise OSError(f"no {name} today")
+
+            return refuse
+
+    spool = Spool(tmp_path / "spool.bin", most_bytes=1_000_000)
+    assert spool.open()
+    sound, spool._file = spool._file, cast("Any", Refusing())
+    with pytest.raises(StoreError, match="no seek today"):
+        spool.append(WriteBatch(gaps=[gap("g1")]))
+    spool._file = sound
+    assert spool.append(WriteBatch(gaps=[gap("g1")]))
+    spool.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
+from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, WSServerHandshakeError, web
 from aiohttp.test_utils import TestClient
 
 from marketwatch.clock import ManualClock, SystemClock
@@ -17,7 +17,7 @@ from marketwatch.web.api.desk import DESK
 from marketwatch.web.api.stream import TICKER
 from marketwatch.web.ws import SOCKETS, PriceSockets
 from tests.kit.streams import connect, open_stream, request_bytes, serving
-from tests.kit.watches import START_MS, World, publish_trades, trade, world
+from tests.kit.watches import INSTRUMENTS, START_MS, World, make_watch, play, publish_trades, trade, world
 
 Client = TestClient[web.Request, web.Application]
 WAIT_S = 10.0
@@ -259,3 +259,38 @@ async def test_stream_same_coins_in_another_spelling_share_one_rendering(made: W
             await asyncio.wait_for(stream.event(), WAIT_S)
         one, two, _ = [await asyncio.wait_for(stream.event(), WAIT_S) for stream in streams]
         assert one == two
+
+
+@pytest.mark.parametrize("has_them", [True, False])
+async def test_ws_of_coins_that_the_next_market_does_not_have_is_closed(made: World, client: Client, has_them: bool) -> None:
+    async with client.ws_connect("/ws/prices?coins=bitcoin") as socket:
+        await heard(socket)
+        other = make_watch(made.settings, INSTRUMENTS if has_them else INSTRUMENTS[1:])
+        if has_them:
+            play(other)
+        made.slot.put(other)
+        await advance(made, 0.5)
+        if has_them:
+            assert (await heard(socket))["type"] == "price_update"
+        else:
+            message = await socket.receive(timeout=WAIT_S)
+            assert (message.type, message.data) == (WSMsgType.CLOSE, WSCloseCode.SERVICE_RESTART)
+
+
+async def test_price_stream_of_coins_that_the_next_market_does_not_have_ends(made: World, client: Client) -> None:
+    async with client.get("/api/market/stream?coins=bitcoin") as one, client.get("/api/market/stream") as every:
+        for stream in (one, every):
+            await stream.content.readuntil(b"\n\n")
+        made.slot.put(make_watch(made.settings, INSTRUMENTS[1:]))
+        await advance(made, 0.5)
+        async with asyncio.timeout(WAIT_S):
+            await one.content.read()
+        assert not every.content.at_eof()
+
+
+async def test_price_of_the_next_market_is_not_the_last_one_s(made: World, client: Client) -> None:
+    ticker = client.server.app[TICKER]  # type: ignore[attr-defined]
+    assert orjson.loads(ticker.row("BTCUSDT"))["price"] == 50_019.0
+    made.slot.put(make_watch(made.settings))
+    assert orjson.loads(ticker.row("BTCUSDT"))["price"] is None
+    assert ticker.message("BTCUSDT") is None

@@ -26,6 +26,8 @@ class PriceStream:
     def on_tick(self, ticker: PriceTicker) -> None:
         """Every event holds `{data: [price, ...], meta}`, the shape of an answer of `/api/market/prices`."""
         hub = self._desk.hub
+        if ticker.switched:
+            self._end_strangers()
         if not ticker.changed:
             return
         moved = set(ticker.changed)
@@ -35,6 +37,14 @@ class PriceStream:
                 symbols = ticker.changed if wanted == "*" else [one for one in wanted.split(",") if one in moved]
                 if symbols:
                     hub.publish(channel, self._event(b",".join(ticker.row(symbol) for symbol in symbols)))
+
+    def _end_strangers(self) -> None:
+        """Another market: streams of symbols that it does not have end, so that who reconnects is given its names for them."""
+        watched = self._desk.watch.instruments
+        for channel in self._desk.hub.channels():
+            name = channel.removeprefix(_PREFIX)
+            if name not in (channel, "*") and not all(symbol in watched for symbol in name.split(",")):
+                self._desk.hub.end(channel)
 
     def _event(self, rows: bytes) -> bytes:
         meta = msgspec.json.encode({"timestamp": iso(self._desk.clock.now_ms()), "source": self._desk.source})

@@ -29,17 +29,20 @@ class PriceUpdate(msgspec.Struct, frozen=True):
 class PriceTicker:
     """Compares the state with the last tick's and tells its listeners which symbols moved.
 
-    `changed` holds the symbols of this tick in the order of the watch. Nothing is encoded that nobody asks for.
+    `changed` holds the symbols of this tick in the order of the watch, `switched` says that it is the first one of another
+    watch. Nothing is encoded that nobody asks for.
     """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._listeners: list[Listener] = []
         self._seen: dict[str, tuple[object, ...]] = {}
-        self._generation = -1
+        self._generation = 0
+        self._encoded = -1
         self._rows: dict[str, bytes] = {}
         self._messages: dict[str, str] = {}
         self.changed: list[str] = []
+        self.switched = False
         self.ticks = 0
         self.failures = 0
 
@@ -51,14 +54,22 @@ class PriceTicker:
         """One round. A new watch counts as a change of everything."""
         self.ticks += 1
         slot = self._desk.slot
-        if slot.generation != self._generation:
+        self.switched = slot.generation != self._generation
+        if self.switched:
             self._generation = slot.generation
             self._seen.clear()
-        self._rows.clear()
-        self._messages.clear()
+        self._encoded = -1
+        self._keep_up()
         self.changed = list(self._moved()) if slot.current is not None else []
         for listener in self._listeners:
             listener(self)
+
+    def _keep_up(self) -> None:
+        """Forget what was encoded of another tick or another watch."""
+        if self._encoded != self._desk.slot.generation:
+            self._encoded = self._desk.slot.generation
+            self._rows.clear()
+            self._messages.clear()
 
     def _moved(self) -> Iterable[str]:
         seen, is_stale, now_ms = self._seen, self._desk.is_stale, self._desk.market_now_ms()
@@ -71,6 +82,7 @@ class PriceTicker:
 
     def row(self, symbol: str) -> bytes:
         """The price object of `symbol` as JSON, as `/api/market/price` shows it."""
+        self._keep_up()
         made = self._rows.get(symbol)
         if made is None:
             made = self._rows[symbol] = _encoder.encode(price_of(self._desk, symbol))
@@ -78,6 +90,7 @@ class PriceTicker:
 
     def message(self, symbol: str) -> str | None:
         """The `price_update` message of `symbol`; None while it has no price."""
+        self._keep_up()
         made = self._messages.get(symbol)
         if made is None:
             price = price_of(self._desk, symbol)
