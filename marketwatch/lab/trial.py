@@ -131,7 +131,7 @@ def conclude(question: Question, track: Track) -> Trial:
     bare, waited = Timing(), Timing(for_ms=timing.for_ms)
     fired = np.array([one.fired for one in found], np.int64)
     known = np.flatnonzero(np.isfinite(prices[asked:])) + asked
-    moments = np.random.default_rng(7).choice(known, min(_RANDOM, len(known)), replace=False) if len(known) else known
+    moments = known[np.random.default_rng(7).integers(0, len(known), _RANDOM)] if len(known) else known
     return Trial(
         track.symbol, step, track.first_ms, found,
         [float(values[one.fired]) for one in found], [float(prices[one.fired]) for one in found],

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from . import assets, openapi, probes, ws
-from .api import ENDPOINTS, alert_stream, preview
+from .api import ENDPOINTS, alert_stream, preview, replay_stream
 from .api import stream as price_stream
 from .pages import alerts, lab, overview, replay, search, status, symbol, theme
 
@@ -33,6 +33,7 @@ def add_routes(app: web.Application) -> None:
     app.add_routes(openapi.routes)
     app.router.add_get(price_stream.PATH, price_stream.stream)
     app.router.add_get(alert_stream.PATH, alert_stream.stream)
+    app.router.add_get(replay_stream.PATH, replay_stream.stream)
     app.router.add_get("/ws/prices", ws.prices, allow_head=False)
     for routes in PAGES:
         app.add_routes(routes)

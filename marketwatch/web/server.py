@@ -19,6 +19,7 @@ from ..watch import WatchSlot
 from .api.alert_stream import ALERT_STREAM, AlertStream
 from .api.desk import DESK, Desk
 from .api.preview import LAB
+from .api.replay_stream import REPLAY_STREAMS, ReplayStreams
 from .api.stream import STREAM, TICKER, PriceStream
 from .api.ticker import PriceTicker
 from .assets import ASSETS, Assets
@@ -103,6 +104,7 @@ def _fill(
     app[TICKER] = ticker = PriceTicker(desk)
     app[STREAM] = prices = PriceStream(desk)
     app[ALERT_STREAM] = alerts = AlertStream(desk)
+    app[REPLAY_STREAMS] = ReplayStreams()
     app[SOCKETS] = sockets = PriceSockets(desk=desk, clock=clock, max_clients=hub.max_clients)
     ticker.listen(prices.on_tick)
     ticker.listen(sockets.on_tick)

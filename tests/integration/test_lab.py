@@ -33,7 +33,7 @@ LIVE: dict[str, dict[str, Any]] = {
     "c": {"expression": "drawdown(2m) < -0.5 for 5s", "keep_firing_ms": 20_000},
     "d": {"expression": "crosses_above(price, sma(2m))", "cooldown_ms": 60_000},
 }
-ASKED: dict[str, dict[str, str]] = {
+ASKED: dict[str, dict[str, Any]] = {
     "a": {},
     "b": {"for": "3s", "recover": "0.12"},
     "c": {"keep_firing_for": "20s"},
@@ -109,7 +109,8 @@ async def test_preview_of_stored_samples_fires_what_the_live_evaluator_fired(cli
 
 
 async def test_preview_has_the_contract_s_shape(client: Client) -> None:
-    found = await ask(client, expression="change(1m) <= -0.3", **{"for": "2s"}, cooldown="1m", per_day=500)
+    more: dict[str, Any] = {"for": "2s"}
+    found = await ask(client, expression="change(1m) <= -0.3", cooldown="1m", per_day=500, **more)
     assert {"count", "notices", "firings", "span", "completeness"} <= found.keys()
     assert found["span"] == {"from": iso(START_MS), "to": iso(START_MS + SECONDS * 1000)}
     assert 0 < found["notices"] <= found["count"]
@@ -169,6 +170,7 @@ async def test_lab_page_as_a_plain_form_shows_firings_and_figures(client: Client
     assert "When it would have fired" in text
     assert "What the price did then" in text
     assert "Suggested" in text
+    assert "built-in" not in text
     assert '<li data-time="' in text
     assert '<option value="BTCUSDT" selected>' in text
 

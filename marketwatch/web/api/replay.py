@@ -131,14 +131,13 @@ async def replay(desk: Desk, query: ReplayQuery) -> Replay:
     return replay_row(await read_incident(desk.store, desk.watch, query.alert_id, query.minutes * 60_000))
 
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    Endpoint(
-        "/api/replay",
-        "Events around an alert",
-        ReplayQuery,
-        Replay,
-        replay,
-        "alerts",
-        description="From the stored samples and trades; those around an alert are kept for good.",
-    ),
+REPLAY = Endpoint(
+    "/api/replay",
+    "Events around an alert",
+    ReplayQuery,
+    Replay,
+    replay,
+    "alerts",
+    description="From the stored samples and trades; those around an alert are kept for good.",
 )
+ENDPOINTS: tuple[Endpoint[Any], ...] = (REPLAY,)

@@ -58,6 +58,7 @@ class AlertView(NamedTuple):
     age: str
     late: bool
     acknowledged: bool
+    replay: str = ""
 
 
 class PastView(NamedTuple):
@@ -74,6 +75,7 @@ class PastView(NamedTuple):
     lasted: str
     late: bool
     acknowledged: bool
+    replay: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,13 @@ def alert_view(alert: Alert, watch: Watch, now_ms: int) -> AlertView:
         age=age(alert.fired_ms, now_ms),
         late=alert.late,
         acknowledged=alert.acknowledged_ms is not None,
+        replay="" if alert.state is AlertState.PENDING else replay_href(alert.alert_id),
     )
+
+
+def replay_href(alert_id: str, minutes: int = 5) -> str:
+    """The address of an alert's replay."""
+    return "/replay?" + urlencode({"alert_id": alert_id} | ({} if minutes == 5 else {"minutes": str(minutes)}))
 
 
 def _about(symbol: str, watch: Watch) -> tuple[str, str]:
@@ -214,6 +222,7 @@ def _past_view(alert: Alert, watch: Watch, now_ms: int) -> PastView:
         lasted=lasted,
         late=alert.late,
         acknowledged=alert.acknowledged_ms is not None,
+        replay=replay_href(alert.alert_id),
     )
 
 

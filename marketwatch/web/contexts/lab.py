@@ -256,7 +256,7 @@ def _move(one: Move) -> MoveRow:
         fmt.percent(one.share_up, 0),
         fmt.signed(one.random_median, 3),
         fmt.percent(one.random_share_up, 0),
-        one.count,
+        one.firings,
     )
 
 

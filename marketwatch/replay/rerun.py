@@ -1,0 +1,142 @@
+"""The same run once more: stored samples through a fresh watch, engine and evaluator, under recorded time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..alerts.episodes import rule_of
+from ..alerts.lookout import Lookout
+from ..config import Settings
+from ..errors import NotFound
+from ..model.alerts import Alert, Alerts, Rule
+from ..model.market import Candle, Samples, Source, VenueCandles, Whale, Whales
+from ..ports import MarketStore, SampleColumns
+from ..watch import Watch
+from .incident import find_alert
+from .pins import AROUND_MS, lead_ms, symbols_of
+
+_DAY_MS = 86_400_000
+_PRICES = ("open", "high", "low", "price")
+_FLOWS = ("volume", "notional", "taker_buy_volume", "trades", "first_id", "last_id")
+
+
+class Script(NamedTuple):
+    """What is stored for a rerun of `alert`. `candles`: one-minute ones of the day before, to warm long windows."""
+
+    alert: Alert
+    rule: Rule
+    symbols: tuple[str, ...]
+    from_ms: int
+    to_ms: int
+    samples: list[SampleColumns]
+    whales: list[Whale]
+    candles: list[Candle]
+
+
+class Step(NamedTuple):
+    """One step of a rerun: what was published, and what the rule did because of it to the symbol of the alert."""
+
+    samples: Samples
+    alerts: list[Alert]
+
+
+async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms: int) -> Script:
+    """Everything that the alert's rule looked at. Raises NotFound where nothing of it is stored."""
+    alert = await find_alert(store, watch, alert_id)
+    facts: Any = alert.context.get("rule")
+    if not isinstance(facts, dict) or "expression" not in facts:
+        raise NotFound(f'The rule of the alert "{alert_id}" was not stored with it, so it cannot be run again.')
+    from_ms, to_ms = alert.fired_ms - lead_ms(alert, sample_ms), alert.fired_ms + AROUND_MS
+    newest = watch.state.samples
+    if newest is not None and newest.time_ms >= alert.fired_ms - newest.sample_ms:
+        to_ms = min(to_ms, newest.time_ms + newest.sample_ms)
+    symbols = tuple(symbols_of(alert, watch.symbols, watch.reference))
+    samples = [await store.samples(symbol, from_ms, to_ms) for symbol in symbols]
+    if not any(len(columns.time_ms) for columns in samples):
+        raise NotFound(f'No samples are stored around the alert "{alert_id}", so it cannot be run again.')
+    whales: list[Whale] = []
+    candles: list[Candle] = []
+    for symbol in symbols:
+        found = await store.whales(symbol, from_ms=from_ms, to_ms=to_ms, limit=10_000)
+        whales += [Whale(one.trade, one.value_usd or 0.0, 0.0) for one in found]
+        candles += await store.candles(symbol, "1m", from_ms=from_ms - _DAY_MS, to_ms=from_ms // 60_000 * 60_000, limit=1440)
+    whales.sort(key=lambda whale: (whale.trade.time_ms, whale.trade.symbol, whale.trade.trade_id))
+    return Script(alert, rule_of(facts)._replace(enabled=True), symbols, from_ms, to_ms, samples, whales, candles)
+
+
+def steps(samples: Sequence[SampleColumns], symbols: tuple[str, ...], to_ms: int) -> Iterator[Samples]:
+    """Every step of the grid from the first stored row to `to_ms`: what was not stored is held, with volumes of 0."""
+    length = max(columns.sample_ms for columns in samples)
+    times = np.unique(np.concatenate([columns.time_ms for columns in samples]))
+    places = [0] * len(samples)
+    held = _nothing(len(symbols))
+    for time_ms in range(int(times[0]), to_ms, length):
+        held = {name: column.copy() for name, column in held.items()}
+        for name in _FLOWS:
+            held[name][:] = 0
+        for name in _PRICES[:3]:
+            held[name][:] = held["price"]
+        for column, stored in enumerate(samples):
+            place = places[column]
+            if place < len(stored.time_ms) and stored.time_ms[place] == time_ms:
+                places[column] = place + 1
+                for name, values in held.items():
+                    values[column] = getattr(stored, name)[place]
+        yield Samples(time_ms=time_ms, sample_ms=length, symbols=symbols, **held)
+
+
+def _nothing(size: int) -> dict[str, Any]:
+    unknown = {name: np.full(size, np.nan) for name in (*_PRICES, "bid", "ask")}
+    flows = {name: np.zeros(size) for name in _FLOWS[:3]} | {name: np.zeros(size, np.int64) for name in _FLOWS[3:]}
+    return unknown | flows | {"gap": np.zeros(size, np.bool_)}
+
+
+class Rerun:
+    """Runs a script through the program's own objects; iterate it once. Pure: the same script gives the same alerts.
+
+    Only what the rule does to the alert's own symbol is told.
+    """
+
+    def __init__(self, script: Script, *, settings: Settings, watch: Watch) -> None:
+        self.script = script
+        instruments = [watch.instruments[symbol] for symbol in script.symbols]
+        length = max(columns.sample_ms for columns in script.samples)
+        own = replace(settings, sample_ms=length, tape_mb=1)
+        self.watch = Watch(
+            settings=own, source=Source.REPLAY, venue=watch.venue, instruments=instruments, on_error=self._on_error
+        )
+        self.lookout = Lookout(watch=self.watch, sample_ms=length)
+        self.errors = 0
+        self._found: list[Alert] = []
+        self._whales = list(reversed(script.whales))
+        self.watch.bus.subscribe(Alerts, self._on_alerts, name="rerun")
+
+    def _on_error(self, _name: str, _error: BaseException) -> None:
+        self.errors += 1
+
+    def _on_alerts(self, batch: Alerts) -> None:
+        alert = self.script.alert
+        self._found += [one for one in batch.alerts if (one.rule_id, one.symbol) == (alert.rule_id, alert.symbol)]
+
+    def __iter__(self) -> Iterator[Step]:
+        publish = self.watch.bus.publish
+        self.lookout.use([self.script.rule])
+        if self.script.candles:
+            publish(VenueCandles(self.watch.venue, self.script.candles, history=True))
+        for samples in steps(self.script.samples, self.script.symbols, self.script.to_ms):
+            whales = self._whales_before(samples.time_ms + samples.sample_ms)
+            if whales:
+                publish(Whales(whales))
+            publish(samples)
+            found, self._found = self._found, []
+            yield Step(samples, found)
+
+    def _whales_before(self, end_ms: int) -> list[Whale]:
+        found = []
+        while self._whales and self._whales[-1].trade.time_ms < end_ms:
+            found.append(self._whales.pop())
+        return found

@@ -1,0 +1,68 @@
+"""`/replay`: the moment of an alert once more, or the alerts to choose from. Answers JSON to who asks for it."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from ...errors import InvalidRequest, NotFound
+from ...replay.incident import read_incident
+from ..api.desk import DESK
+from ..api.endpoint import Parameters
+from ..api.replay import REPLAY, ReplayQuery
+from ..contexts.frame import market_now_ms
+from ..contexts.replay import replay_frame, replay_list, replay_page
+from ..keys import CLOCK, RENDERER, WATCH
+from ..live import LIVE
+from ..render import error_page
+from .overview import connecting
+
+routes = web.RouteTableDef()
+_parameters = Parameters(ReplayQuery)
+_json = REPLAY.handler()
+
+
+def wants_json(request: web.Request) -> bool:
+    """Whether the client asks for JSON and not for a page."""
+    accept = request.headers.get("Accept", "")
+    return "application/json" in accept and "text/html" not in accept
+
+
+@routes.get("/replay")
+async def replay(request: web.Request) -> web.StreamResponse:
+    """The replay of the alert `alert_id`, or the list of alerts."""
+    if wants_json(request):
+        return await _json(request)
+    watch = request.app[WATCH].current
+    if watch is None:
+        return connecting(request)
+    if "alert_id" not in request.query:
+        return await _choose(request)
+    desk = request.app[DESK]
+    try:
+        query = _parameters.parse(request)
+        incident = await read_incident(desk.store, watch, query.alert_id, query.minutes * 60_000)
+    except NotFound as error:
+        return error_page(request, 404, "There is no such alert", str(error))
+    except InvalidRequest as error:
+        return error_page(request, 400, "This replay cannot be shown", str(error))
+    return _page(request, "replay.html", replay_page(watch, incident, query.minutes))
+
+
+async def _choose(request: web.Request) -> web.Response:
+    watch, live = request.app[DESK].watch, request.app[LIVE]
+    await live.history.load()
+    now_ms = market_now_ms(watch, request.app[CLOCK])
+    context = replay_list(watch, live.history.past(watch), now_ms, live.history.problem)
+    return request.app[RENDERER].page(request, "replays.html", context)
+
+
+def _page(request: web.Request, template: str, context: object) -> web.Response:
+    renderer = request.app[RENDERER]
+    frame = replay_frame(renderer.frame(request), request.path_qs)
+    answer = web.Response(
+        text=renderer.html(template, frame, context),
+        content_type="text/html",
+        headers={"Cache-Control": "no-store", "Vary": "Cookie, Accept"},
+    )
+    answer.enable_compression()
+    return answer
