@@ -66,7 +66,7 @@ from marketwatch.web import sse
 from marketwatch.web.headers import add_headers
 from marketwatch.web.middleware import Gate, middleware
 if KIND == "plain":
-    sse._detachable = lambda request: None
+    sse.detachable = lambda request: None
 async def main():
     clock = SystemClock()
     hub = sse.Hub(clock=clock, max_clients=100_000)

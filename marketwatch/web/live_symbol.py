@@ -5,8 +5,10 @@ from __future__ import annotations
 from ..watch import Watch
 from .alert_history import AlertHistory
 from .contexts.alerts import marks_of
+from .contexts.gaps import gaps_of
+from .contexts.metrics import metrics_of
 from .contexts.summary import whales_of
-from .contexts.symbol import HeadView, gaps_of, head_of, metrics_of, prints_of, tick_of, with_flash
+from .contexts.symbol import HeadView, head_of, prints_of, tick_of, with_flash
 from .live_channel import Channel
 from .render import Renderer
 

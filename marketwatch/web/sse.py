@@ -1,37 +1,28 @@
-"""The hub of the server-sent events: holds connections, not tasks. This is the only file that knows how a stream is kept.
+"""The hub of the server-sent events: holds connections, not tasks.
 
 A message is framed once and the same bytes go to every client of its channel. The frames of the last seconds stay in the
 channel's history, which serves two ends: `Last-Event-ID` resumes from it, and a client that reads slowly is sent nothing
 while its buffer is full and catches up from it later. So no client has a queue of its own; its memory is the socket and at
 most `BUFFER_BYTES`. Overflow policy: a client that stays full for `slow_s`, or whose place has left the history, is cut.
-
-A plain connection is taken away from aiohttp once it is a stream: its transport is handed to `_Lean`, a protocol of a few
-slots, and the handler's task, request and parser are freed. TLS, HTTP/1.0 and transports that cannot change their protocol
-are served by `_Plain`, a handler that stays.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from aiohttp import hdrs, web
 
 from ..clock import Clock
 from ..errors import Unavailable
+from .sse_client import STREAM_HEADERS, Detached, Lean, Plain, detachable, stream_head, take_over
 
-if TYPE_CHECKING:
-    from aiohttp.abc import AbstractStreamWriter
-
-BUFFER_BYTES = 65_536
 PING = b":\n\n"
 _GREETING = b"retry: 2000\n\n"
 _SLICE = 400
-_JUNK_BYTES = 16_384
 CutHook = Callable[[str], None]
 
 
@@ -41,10 +32,10 @@ def frame(payload: bytes, event_id: str) -> bytes:
     return b"id: " + event_id.encode("ascii") + b"\ndata: " + text + b"\n\n"
 
 
-class _Client(Protocol):
+class Client(Protocol):
     """One open stream. `seen` is the number of the newest frame that it was sent; `full_since` None when it can take more."""
 
-    channel: _Channel
+    channel: Channel
     seen: int
     full_since: float | None
 
@@ -53,7 +44,7 @@ class _Client(Protocol):
     def close(self, *, abort: bool = False) -> None: ...
 
 
-class _Channel:
+class Channel:
     """The clients of one name and the frames of the last seconds, newest last, numbered without holes up to `last`."""
 
     __slots__ = ("busy", "bytes", "clients", "frames", "hub", "last", "left_at", "name", "spoke_at")
@@ -61,7 +52,7 @@ class _Channel:
     def __init__(self, hub: Hub, name: str, base: int) -> None:
         self.hub = hub
         self.name = name
-        self.clients: dict[_Client, None] = {}
+        self.clients: dict[Client, None] = {}
         self.frames: deque[bytes] = deque()
         self.bytes = 0
         self.last = base
@@ -114,9 +105,9 @@ class Hub:
         self._ping_s = ping_s
         self._linger_s = linger_s
         self._base = 0
-        self._channels: dict[str, _Channel] = {}
-        self._full: dict[_Client, None] = {}
-        self._plain: dict[_Plain, None] = {}
+        self._channels: dict[str, Channel] = {}
+        self._full: dict[Client, None] = {}
+        self._plain: dict[Plain, None] = {}
         self._on_cut = on_cut
         self._count = 0
         self._closing = False
@@ -155,7 +146,7 @@ class Hub:
         for client in list(place.clients) if place is not None else ():
             client.close()
 
-    def _deliver(self, place: _Channel, clients: list[_Client], start: int, target: int) -> None:
+    def _deliver(self, place: Channel, clients: list[Client], start: int, target: int) -> None:
         """Bring all up to the newest frame, some hundred at a time so that the loop can breathe."""
         for client in clients[start : start + _SLICE]:
             if client.full_since is None and client.seen < place.last:
@@ -166,7 +157,7 @@ class Hub:
         elif target < place.last:
             self._deliver(place, list(place.clients), 0, place.last)
 
-    def _catch_up(self, client: _Client) -> None:
+    def _catch_up(self, client: Client) -> None:
         channel = client.channel
         data = channel.after(client.seen)
         if data is None:
@@ -175,7 +166,7 @@ class Hub:
         client.seen = channel.last
         client.send(data)
 
-    def _cut(self, client: _Client, reason: str) -> None:
+    def _cut(self, client: Client, reason: str) -> None:
         client.close(abort=True)
         if self._on_cut is not None:
             self._on_cut(reason)
@@ -187,26 +178,26 @@ class Hub:
         `max_clients`.
         """
         if request.method == hdrs.METH_HEAD:
-            return web.Response(headers=_STREAM_HEADERS)
+            return web.Response(headers=STREAM_HEADERS)
         if self._closing or self._count >= self.max_clients:
             self.refused += 1
             raise Unavailable("All places for live streams are taken; try again in a few seconds.")
         place = self._channels.get(channel)
         if place is None:
-            place = self._channels[channel] = _Channel(self, channel, self._base)
+            place = self._channels[channel] = Channel(self, channel, self._base)
         beginning = _GREETING + self._beginning(place, request.headers.get("Last-Event-ID"), first)
-        transport = _detachable(request)
+        transport = detachable(request)
         if transport is None:
             return await self._serve_plain(request, place, beginning)
-        client = _Lean(place)
-        head = await _stream_head(request)
-        answer = _Detached()
-        _take_over(request, transport, client)
+        client = Lean(place)
+        head = await stream_head(request)
+        answer = Detached()
+        take_over(request, transport, client)
         self.joined(client)
         client.send(head + beginning)
         return answer
 
-    def _beginning(self, place: _Channel, last_event_id: str | None, first: bytes | None) -> bytes:
+    def _beginning(self, place: Channel, last_event_id: str | None, first: bytes | None) -> bytes:
         if last_event_id:
             boot, _, number = last_event_id.partition("-")
             if boot == self._boot and number.isascii() and number.isdigit() and len(number) < 16:
@@ -215,10 +206,10 @@ class Hub:
                     return missed
         return frame(first, f"{self._boot}-{place.last}") if first is not None else b""
 
-    async def _serve_plain(self, request: web.Request, place: _Channel, beginning: bytes) -> web.StreamResponse:
-        response = web.StreamResponse(headers=_STREAM_HEADERS)
+    async def _serve_plain(self, request: web.Request, place: Channel, beginning: bytes) -> web.StreamResponse:
+        response = web.StreamResponse(headers=STREAM_HEADERS)
         response.force_close()
-        client = _Plain(place, request, response)
+        client = Plain(place, request, response)
         await response.prepare(request)
         self.joined(client)
         self._plain[client] = None
@@ -230,25 +221,25 @@ class Hub:
             self.left(client)
         return response
 
-    def joined(self, client: _Client) -> None:
+    def joined(self, client: Client) -> None:
         """A client is open now."""
         client.channel.clients[client] = None
         self._count += 1
 
-    def left(self, client: _Client) -> None:
+    def left(self, client: Client) -> None:
         """A client is gone; harmless when told twice."""
         if client.channel.clients.pop(client, 0) is None:
             self._count -= 1
             client.channel.left_at = self.now()
         self._full.pop(client, None)
 
-    def filled(self, client: _Client) -> None:
+    def filled(self, client: Client) -> None:
         """A client's buffer is full: it is sent nothing until it has drained."""
         if client.full_since is None:
             client.full_since = self.now()
             self._full[client] = None
 
-    def drained(self, client: _Client) -> None:
+    def drained(self, client: Client) -> None:
         """A client has read what it had: it catches up from the history."""
         client.full_since = None
         self._full.pop(client, None)
@@ -277,7 +268,7 @@ class Hub:
                 self._ping(list(place.clients), 0)
         self._forget_idle()
 
-    def _ping(self, clients: list[_Client], start: int) -> None:
+    def _ping(self, clients: list[Client], start: int) -> None:
         for client in clients[start : start + _SLICE]:
             if client.full_since is None:
                 client.send(PING)
@@ -297,150 +288,3 @@ class Hub:
             for client in list(place.clients):
                 client.close(abort=client.full_since is not None)
         await asyncio.sleep(0)
-
-
-class _Lean(asyncio.Protocol):
-    """A stream whose transport is ours: written to without a task, a request or a queue."""
-
-    __slots__ = ("channel", "full_since", "junk", "seen", "transport")
-
-    def __init__(self, channel: _Channel) -> None:
-        self.channel = channel
-        self.seen = channel.last
-        self.full_since: float | None = None
-        self.junk = 0
-        self.transport: asyncio.Transport | None = None
-
-    def send(self, data: bytes) -> None:
-        if self.transport is not None:
-            self.transport.write(data)
-
-    def close(self, *, abort: bool = False) -> None:
-        transport, self.transport = self.transport, None
-        self.channel.hub.left(self)
-        if transport is not None:
-            if abort:
-                transport.abort()
-            else:
-                transport.close()
-
-    def data_received(self, data: bytes) -> None:
-        self.junk += len(data)
-        if self.junk > _JUNK_BYTES:
-            self.close(abort=True)
-
-    def eof_received(self) -> bool:
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.transport = None
-        self.channel.hub.left(self)
-
-    def pause_writing(self) -> None:
-        self.channel.hub.filled(self)
-
-    def resume_writing(self) -> None:
-        self.channel.hub.drained(self)
-
-
-class _Plain:
-    """A stream that goes through aiohttp's own writer, for connections that cannot be taken over."""
-
-    def __init__(self, channel: _Channel, request: web.Request, response: web.StreamResponse) -> None:
-        self.channel = channel
-        self.seen = channel.last
-        self.full_since: float | None = None
-        self._request = request
-        self._response = response
-        self._pending = bytearray()
-        self._wake = asyncio.Event()
-        self._open = True
-
-    @property
-    def gone(self) -> bool:
-        """Nobody tells a waiting handler that its client has hung up."""
-        transport = self._request.transport
-        return transport is None or transport.is_closing()
-
-    def send(self, data: bytes) -> None:
-        self._pending += data
-        self._wake.set()
-        if len(self._pending) >= BUFFER_BYTES or self._request.protocol.writing_paused:
-            self.channel.hub.filled(self)
-
-    def close(self, *, abort: bool = False) -> None:
-        self._open = False
-        self._wake.set()
-        transport = self._request.transport
-        if abort and transport is not None:
-            transport.abort()
-
-    async def run(self) -> None:
-        with contextlib.suppress(ConnectionError):
-            while self._open:
-                await self._wake.wait()
-                self._wake.clear()
-                data, self._pending = bytes(self._pending), bytearray()
-                await self._response.write(data)
-                if self.full_since is not None and not self._pending:
-                    self.channel.hub.drained(self)
-        self._open = False
-
-
-class _Detached(web.StreamResponse):
-    """What a handler returns after its connection was taken over: there is nothing left to send."""
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        return None
-
-    @property
-    def keep_alive(self) -> bool:
-        return False
-
-    @property
-    def prepared(self) -> bool:
-        return True
-
-
-_STREAM_HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-transform, no-store",
-    "X-Accel-Buffering": "no",
-}
-
-
-def _detachable(request: web.Request) -> asyncio.Transport | None:
-    """The transport of a connection that can be taken from aiohttp: plain HTTP/1.1 with nothing else in flight."""
-    transport = request.transport
-    usable = (
-        transport is not None
-        and request.version == (1, 1)
-        and transport.get_extra_info("sslcontext") is None
-        and transport.get_extra_info("socket") is not None
-        and hasattr(transport, "set_protocol")
-        and not request.can_read_body
-        and not request.protocol.writing_paused
-    )
-    return transport if usable else None
-
-
-async def _stream_head(request: web.Request) -> bytes:
-    """Status line and headers as aiohttp and the `on_response_prepare` signal make them, the end being the connection's end."""
-    response = web.Response(headers=_STREAM_HEADERS)
-    response.headers[hdrs.CONNECTION] = "close"
-    await request._prepare_hook(response)
-    lines = "".join(f"{name}: {value}\r\n" for name, value in response.headers.items())
-    return f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode()
-
-
-def _take_over(request: web.Request, transport: asyncio.Transport, client: _Lean) -> None:
-    """Put `client` in the place of aiohttp's protocol, which is told that its connection has gone."""
-    former: Any = request.protocol
-    former.transport = None
-    transport.set_protocol(client)
-    transport.set_write_buffer_limits(high=BUFFER_BYTES, low=BUFFER_BYTES // 4)
-    client.transport = transport
-    former.connection_lost(None)

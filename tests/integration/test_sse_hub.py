@@ -14,7 +14,7 @@ from aiohttp import web
 from marketwatch.clock import SystemClock
 from marketwatch.config import Settings
 from marketwatch.telemetry import Telemetry
-from marketwatch.web import sse
+from marketwatch.web import sse, sse_client
 from marketwatch.web.headers import add_headers
 from marketwatch.web.middleware import Gate, middleware
 from marketwatch.web.sse import Hub
@@ -28,7 +28,7 @@ T = TypeVar("T")
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to keep a stream."""
     if request.param == "plain":
-        monkeypatch.setattr(sse, "_detachable", lambda _request: None)
+        monkeypatch.setattr(sse, "detachable", lambda _request: None)
     return str(request.param)
 
 
@@ -267,7 +267,7 @@ async def test_hub_lean_stream_leaves_nothing_of_aiohttp_behind() -> None:
         await asyncio.sleep(0.05)
         assert asyncio.all_tasks() == before
         client = next(iter(hub._channels["page"].clients))
-        assert isinstance(client, sse._Lean), "the takeover of aiohttp's connection has stopped working"
+        assert isinstance(client, sse_client.Lean), "the takeover of aiohttp's connection has stopped working"
         assert client.transport is not None
         assert client.transport.get_protocol() is client
         for stream in streams:
@@ -289,5 +289,5 @@ async def test_hub_http_10_client_is_served_by_the_plain_path() -> None:
         writer.write(b"GET /stream HTTP/1.0\r\nHost: localhost\r\n\r\n")
         assert (await soon(reader.readuntil(b"\r\n\r\n"))).startswith(b"HTTP/1.0 200")
         assert b"data: whole\n\n" in await soon(reader.readuntil(b"whole\n\n"))
-        assert isinstance(next(iter(hub._channels["page"].clients)), sse._Plain)
+        assert isinstance(next(iter(hub._channels["page"].clients)), sse_client.Plain)
         writer.close()

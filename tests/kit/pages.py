@@ -27,6 +27,8 @@ from marketwatch.web.contexts.alerts import (
 from marketwatch.web.contexts.bell import bell_of, count_of
 from marketwatch.web.contexts.errors import ConnectingPage, ErrorPage
 from marketwatch.web.contexts.frame import ClockView, Frame, bar_state, build_frame, notice_views
+from marketwatch.web.contexts.gaps import gaps_of
+from marketwatch.web.contexts.metrics import metrics_of
 from marketwatch.web.contexts.overview import Query, all_facts, columns_of
 from marketwatch.web.contexts.search import search
 from marketwatch.web.contexts.status import (
@@ -43,7 +45,7 @@ from marketwatch.web.contexts.status import (
     writer_box,
 )
 from marketwatch.web.contexts.summary import feed_view, market_of, overview_page, row_with_spark, strip_of, whales_of
-from marketwatch.web.contexts.symbol import candles_of, gaps_of, head_of, metrics_of, prints_of, symbol_page, tick_of
+from marketwatch.web.contexts.symbol import candles_of, head_of, prints_of, symbol_page, tick_of
 from tests.kit.alerts import alert, rule
 from tests.kit.watches import START_MS, make_watch, play, status, test_settings
 

@@ -11,7 +11,7 @@ from ...ports import StoreStats
 from ...watch import Watch
 from .. import format as fmt
 from .frame import feed_state, venue_name
-from .symbol import GapView, gap_view
+from .gaps import GapView, gap_view
 
 _MOST_GAPS = 100
 

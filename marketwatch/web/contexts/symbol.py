@@ -1,19 +1,19 @@
-"""The page of one symbol: head, metric windows, tape, gaps, candles, the chart's live candle."""
+"""The page of one symbol: head, tape, candles, the chart's live candle, and with them its metrics and gaps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
 
 from ...engine.candles import INTERVALS
 from ...model.alerts import Alert
-from ...model.market import Candle, Gap, GapState, Trade
-from ...model.metrics import MetricTable, Window, WindowState
+from ...model.market import Candle, Trade
 from ...watch import Watch
 from .. import format as fmt
 from .alerts import MarksView, marks_of
+from .gaps import GapsView, gaps_of
+from .metrics import MetricsView, metrics_of
 from .names import coin_name
 from .overview import Facts, Tag, columns_of, facts_of, gap_spans, row_of
 from .summary import WhalesView, whales_of
@@ -52,32 +52,6 @@ class HeadView:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowView:
-    """A column of the metric table. `state` is empty for a full and sound window."""
-
-    label: str
-    state: str
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class MetricRow:
-    """One metric over all windows."""
-
-    label: str
-    title: str
-    cells: tuple[fmt.Signed, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsView:
-    """Metrics in rows, windows in columns."""
-
-    windows: tuple[WindowView, ...]
-    rows: tuple[MetricRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class TradeView:
     """One print of the tape."""
 
@@ -93,28 +67,6 @@ class PrintsView:
     """The newest prints, newest first."""
 
     trades: tuple[TradeView, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class GapView:
-    """One gap in words."""
-
-    symbol: str
-    when: str
-    length: str
-    reason: str
-    state: str
-    tone: str
-    refilled: str
-    from_ms: int
-    to_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class GapsView:
-    """Gaps, newest first."""
-
-    gaps: tuple[GapView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,102 +165,6 @@ def with_flash(head: HeadView, flash: str) -> HeadView:
     return replace(head, flash=flash)
 
 
-Shown = Callable[[float, int], fmt.Signed]
-
-
-def _plain(text: str) -> fmt.Signed:
-    return fmt.Signed(text, "none" if text == fmt.UNKNOWN else "flat")
-
-
-def _as_signed(value: float, _decimals: int) -> fmt.Signed:
-    return fmt.signed(value)
-
-
-def _as_price(value: float, decimals: int) -> fmt.Signed:
-    return _plain(fmt.price(value, decimals))
-
-
-def _as_percent(value: float, _decimals: int) -> fmt.Signed:
-    return _plain(fmt.percent(value, 3 if abs(value) < 10 else 1))
-
-
-def _as_loss(value: float, _decimals: int) -> fmt.Signed:
-    return _plain(fmt.percent(value))
-
-
-def _as_number(value: float, _decimals: int) -> fmt.Signed:
-    return _plain(fmt.number(value, 2))
-
-
-def _as_volume(value: float, _decimals: int) -> fmt.Signed:
-    return _plain(fmt.compact(value))
-
-
-def _as_share(value: float, _decimals: int) -> fmt.Signed:
-    return _plain(fmt.percent(100.0 * value, 1))
-
-
-def _as_deviation(value: float, decimals: int) -> fmt.Signed:
-    return _plain(fmt.number(value, min(8, decimals + 1)))
-
-
-_METRICS: tuple[tuple[str, str, str, Shown], ...] = (
-    ("change", "Change", "Last price against the first of the window, per cent", _as_signed),
-    ("high", "High", "Highest price", _as_price),
-    ("low", "Low", "Lowest price", _as_price),
-    ("vwap", "VWAP", "Average price weighted by volume", _as_price),
-    ("sma", "SMA", "Simple moving average", _as_price),
-    ("ema", "EMA", "Exponential moving average, k = 2/(n+1)", _as_price),
-    ("wma", "WMA", "Linearly weighted moving average", _as_price),
-    ("price_std", "Deviation", "Population deviation of the price", _as_deviation),
-    ("zscore", "Z-score", "Deviations that the price is away from its mean", _as_number),
-    ("volatility", "Volatility", "Deviation of the price in per cent of its mean", _as_percent),
-    ("realized_vol", "Realized vol.", "Deviation of log returns, annualised, per cent", _as_percent),
-    ("drawdown", "Drawdown", "Below the highest price of the window, per cent", _as_loss),
-    ("max_drawdown", "Max. drawdown", "Worst fall from a peak inside the window, per cent", _as_loss),
-    ("volume", "Volume", "In units of the base asset", _as_volume),
-    ("trade_rate", "Trades/s", "Trades a second", _as_number),
-    ("buy_ratio", "Taker buys", "Share of volume bought by takers", _as_share),
-    ("correlation", "Correlation", "Of log returns, with the reference symbol", _as_number),
-    ("beta", "Beta", "Of log returns, against the reference symbol", _as_number),
-)
-
-
-def metrics_of(watch: Watch, symbol: str) -> MetricsView:
-    """Every metric of one symbol; empty before the first sample step."""
-    table = watch.state.table
-    if table is None:
-        return MetricsView((), ())
-    index = table.symbols.index(symbol)
-    decimals = watch.instruments[symbol].price_decimals
-    return MetricsView(
-        windows=tuple(_window_view(table, window, index) for window in table.windows),
-        rows=tuple(
-            MetricRow(label, title, tuple(_cell(table, window, metric, index, decimals, shown) for window in table.windows))
-            for metric, label, title, shown in _METRICS
-        ),
-    )
-
-
-def _cell(table: MetricTable, window: Window, metric: str, index: int, decimals: int, shown: Shown) -> fmt.Signed:
-    column = table.values[window.name].get(metric)
-    value = float("nan") if column is None else float(column[index])
-    return fmt.NOTHING if fmt.known(value) is None else shown(value, decimals)
-
-
-def _window_view(table: MetricTable, window: Window, index: int) -> WindowView:
-    state = int(table.state[window.name][index])
-    label = fmt.window_label(window.span_ms)
-    share = int(100 * min(1.0, float(table.filled[window.name][index]) / window.length))
-    if state & WindowState.STALE:
-        return WindowView(label, "stale", "No fresh data: the values are of the last data there was.")
-    if state & WindowState.GAP:
-        return WindowView(label, "gap", "Some trades of this window did not arrive.")
-    if state & WindowState.WARMUP:
-        return WindowView(label, f"{min(share, 99)} %", f"Warm-up: {share} per cent of the window are there.")
-    return WindowView(label, "", "Full window")
-
-
 def prints_of(watch: Watch, symbol: str, limit: int = _TAPE_ROWS) -> PrintsView:
     """The trade tape."""
     instrument = watch.instruments[symbol]
@@ -326,43 +182,6 @@ def _trade_view(trade: Trade, decimals: int, digits: int | None, threshold: floa
         side="sell" if trade.buyer_is_maker else "buy",
         whale=trade.price * trade.quantity >= threshold,
     )
-
-
-_REASONS = {
-    "id_jump": "trade ids jumped",
-    "disconnect": "connection lost",
-    "silence": "feed was silent",
-    "overflow": "too much at once",
-    "restart": "program was not running",
-}
-_GAP_STATES = {
-    GapState.OPEN: ("being refilled", "warn"),
-    GapState.CLOSED: ("refilled", "up"),
-    GapState.LOST: ("lost", "down"),
-}
-
-
-def gap_view(gap: Gap) -> GapView:
-    """A gap in words. Its size in ids is known where the venue numbers its trades."""
-    words, tone = _GAP_STATES[gap.state]
-    ids = gap.to_id - gap.from_id + 1 if gap.from_id is not None and gap.to_id is not None else None
-    return GapView(
-        symbol=gap.symbol,
-        when=fmt.date_time(gap.from_ms),
-        length=fmt.duration(max(0, gap.to_ms - gap.from_ms)),
-        reason=_REASONS.get(gap.reason.value, gap.reason.value),
-        state=words,
-        tone=tone,
-        refilled=f"{gap.refilled:,} of {ids:,} trades" if ids is not None else f"{gap.refilled:,} trades",
-        from_ms=gap.from_ms,
-        to_ms=gap.to_ms,
-    )
-
-
-def gaps_of(watch: Watch, symbol: str, limit: int = 12) -> GapsView:
-    """The gaps of one symbol since the start, newest first."""
-    mine = [gap for gap in watch.state.gaps.values() if gap.symbol == symbol]
-    return GapsView(tuple(gap_view(gap) for gap in sorted(mine, key=lambda gap: -gap.from_ms)[:limit]))
 
 
 def candles_of(watch: Watch, symbol: str, interval: str) -> CandlesView:

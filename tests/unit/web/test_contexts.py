@@ -21,6 +21,8 @@ from marketwatch.web.contexts.frame import (
     notice_views,
     symbol_href,
 )
+from marketwatch.web.contexts.gaps import gap_view
+from marketwatch.web.contexts.metrics import metrics_of
 from marketwatch.web.contexts.overview import (
     PAGE_ROWS,
     SORTS,
@@ -36,7 +38,7 @@ from marketwatch.web.contexts.overview import (
 from marketwatch.web.contexts.search import search
 from marketwatch.web.contexts.status import StoreFacts, process_box, store_box, writer_box
 from marketwatch.web.contexts.summary import address, chips_of, heads_of, market_of, strip_of, whale_view, whales_of
-from marketwatch.web.contexts.symbol import gap_view, head_of, metrics_of, prints_of, ranges_of, tick_of
+from marketwatch.web.contexts.symbol import head_of, prints_of, ranges_of, tick_of
 from tests.kit.pages import HOSTILE, NOW_MS, WRITER, hostile, played, process
 from tests.kit.watches import INSTRUMENTS, START_MS, make_watch, publish_trades, status, test_settings, trade
 

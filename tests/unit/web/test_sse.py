@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketwatch.clock import ManualClock
-from marketwatch.web.sse import Hub, _Channel, _Lean, frame
+from marketwatch.web.sse import Channel, Hub, frame
+from marketwatch.web.sse_client import Lean
 
 
 def parse(data: bytes) -> list[tuple[str, str]]:
@@ -48,9 +49,9 @@ class Wire:
         self.ended = "abort"
 
 
-def joined(hub: Hub, name: str = "page") -> tuple[_Lean, Wire]:
-    channel = hub._channels.setdefault(name, _Channel(hub, name, hub._base))
-    client, wire = _Lean(channel), Wire()
+def joined(hub: Hub, name: str = "page") -> tuple[Lean, Wire]:
+    channel = hub._channels.setdefault(name, Channel(hub, name, hub._base))
+    client, wire = Lean(channel), Wire()
     client.transport = wire  # type: ignore[assignment]
     hub.joined(client)
     return client, wire
