@@ -168,6 +168,7 @@ class MarketCollector(Collector):
         yield _gauge("watch_generation", "How many markets were opened", {(): {(): self._slot.generation}})
         if watch is not None:
             yield from self._of_watch(watch)
+            yield from self._of_delivery(watch)
 
     def _of_writer(self) -> Iterable[Metric]:
         writer = self._slot.writer
@@ -181,6 +182,15 @@ class MarketCollector(Collector):
         yield _gauge("store_last_write_seconds", "Duration of the newest commit", {(): took})
         failed = {(): float(writer.last_error is not None)}
         yield _gauge("store_failing", "1 while the newest write has failed", {(): failed})
+
+    def _of_delivery(self, watch: Watch) -> Iterable[Metric]:
+        delivery = watch.state.delivery
+        if delivery is None:
+            return
+        yield _gauge("notices_waiting", "Notices to the outside that wait", {(): {(): delivery.waiting}})
+        yield _counter("notices_sent", "Notices that a channel has taken", {(): {(): delivery.sent}})
+        yield _counter("notices_failed", "Attempts to deliver that failed", {(): {(): delivery.failed}})
+        yield _counter("notices_dead", "Notices given up", {(): {(): delivery.dead}})
 
     def _of_watch(self, watch: Watch) -> Iterable[Metric]:
         state, sampler = watch.state, watch.sampler
