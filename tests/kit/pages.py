@@ -29,9 +29,9 @@ from marketwatch.web.contexts.alerts import (
 from marketwatch.web.contexts.bell import bell_of, count_of
 from marketwatch.web.contexts.errors import ConnectingPage, ErrorPage
 from marketwatch.web.contexts.frame import ClockView, Frame, bar_state, build_frame, notice_views
+from marketwatch.web.contexts.lab import Fields, Mistake, lab_page, outcome_of
 from marketwatch.web.contexts.overview import Query, all_facts, columns_of
 from marketwatch.web.contexts.replay import replay_list, replay_page
-from marketwatch.web.contexts.lab import Fields, Mistake, lab_page, outcome_of
 from marketwatch.web.contexts.search import search
 from marketwatch.web.contexts.status import (
     HealthView,
@@ -194,7 +194,7 @@ def alert_fragments(watch: Watch, symbol: str) -> Iterator[Given]:
 
 def incident(watch: Watch) -> Incident:
     """What is stored around the first alert: one step with a trade, one after it."""
-    found = next(iter(watch.state.alerts.values()))
+    found = next(iter(watch.state.alerts.values()), alert())
     rows = [(NOW_MS + at, 500, 10.0, None, None, None, 1.0, None, None, 2, 9.5, 10.5, 1, 2, at > 0) for at in (0, 500)]
     return Incident(found, watch.symbols[0], NOW_MS, NOW_MS + 1_000, [decode_samples(watch.symbols[0], rows)], [], 3)
 
