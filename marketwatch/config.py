@@ -115,7 +115,9 @@ def _address(text: str, schemes: tuple[str, ...]) -> str:
     expected = "addresses such as " + " or ".join(f"{scheme}://host" for scheme in schemes)
     try:
         parts = urlsplit(text)
-        good = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0) and text.isprintable()
+        good = (
+            parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0) and text.isprintable()
+        )
     except ValueError:
         good = False
     if not good or " " in text:

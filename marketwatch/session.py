@@ -50,9 +50,7 @@ class Session:
         self.writer.subscribe(self.watch.bus)
         self.alerting = Alerting(watch=self.watch, store=store, settings=settings, clock=clock)
         self.pins = IncidentPins(watch=self.watch, sample_ms=settings.sample_ms)
-        self.outbox = Outbox(
-            store=store, settings=settings, clock=clock, publish=self.watch.bus.publish, source=feed.source
-        )
+        self.outbox = Outbox(store=store, settings=settings, clock=clock, publish=self.watch.bus.publish, source=feed.source)
         self._ended = asyncio.Event()
         name = f"{feed.venue}:{id(self):x}"
         self._feed_task, self._writer_task, self._report_task = f"feed:{name}", f"writer:{name}", f"report:{name}"

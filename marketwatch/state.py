@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .model.alerts import Alert, Alerts, AlertState, Rule, Rules
 from .model.market import Gap, GapState, Instrument, Quotes, Samples, Staleness, Tickers, Trades, Whale, Whales
 from .model.metrics import MetricTable
-from .model.system import FeedStatus, Notice, WriterStatus
+from .model.system import DeliveryStatus, FeedStatus, Notice, WriterStatus
 
 _RECENT_GAPS = 500
 _RECENT_WHALES = 500
@@ -68,6 +68,7 @@ class LiveState:
         self.samples: Samples | None = None
         """The newest step as it was first told, without amendments."""
         self.writer: WriterStatus | None = None
+        self.delivery: DeliveryStatus | None = None
         self.last_received_ms: int | None = None
         self.unknown_symbols: dict[str, int] = {}
 
@@ -145,6 +146,9 @@ class LiveState:
 
     def on_writer_status(self, status: WriterStatus) -> None:
         self.writer = status
+
+    def on_delivery_status(self, status: DeliveryStatus) -> None:
+        self.delivery = status
 
     def on_samples(self, samples: Samples) -> None:
         if samples.revised is None:

@@ -33,7 +33,7 @@ from .model.market import (
     Whales,
 )
 from .model.metrics import MetricTable
-from .model.system import FeedStatus, Notice, WriterStatus
+from .model.system import DeliveryStatus, FeedStatus, Notice, WriterStatus
 from .rules.frame import MarketFacts
 from .state import LiveState
 
@@ -82,6 +82,7 @@ class Watch:
         on(Notice, state.on_notice, name="state")
         on(Whales, state.on_whales, name="state")
         on(WriterStatus, state.on_writer_status, name="state")
+        on(DeliveryStatus, state.on_delivery_status, name="state")
         on(Samples, state.on_samples, name="state")
         on(MetricTable, state.on_metrics, name="state")
         on(Rules, state.on_rules, name="state")

@@ -85,6 +85,7 @@ class MarketCollector(Collector):
             yield from self._of_watch(watch)
             if watch.state.writer is not None:
                 yield from self._of_writer(watch.state.writer)
+            yield from self._of_delivery(watch)
 
     def _of_writer(self, writer: WriterStatus) -> Iterable[Metric]:
         yield _gauge("store_queue_depth", "Facts that wait to be written", {(): {(): writer.depth}})
@@ -97,6 +98,15 @@ class MarketCollector(Collector):
         yield _gauge("store_failing", "1 while the newest write has failed", {(): failed})
         yield _gauge("store_spool_bytes", "Kept on disk until the database is back", {(): {(): writer.spool_bytes}})
         yield _counter("store_rejected", "Facts that the database will never take", {(): {(): writer.rejected}})
+
+    def _of_delivery(self, watch: Watch) -> Iterable[Metric]:
+        delivery = watch.state.delivery
+        if delivery is None:
+            return
+        yield _gauge("notices_waiting", "Notices to the outside that wait", {(): {(): delivery.waiting}})
+        yield _counter("notices_sent", "Notices that a channel has taken", {(): {(): delivery.sent}})
+        yield _counter("notices_failed", "Attempts to deliver that failed", {(): {(): delivery.failed}})
+        yield _counter("notices_dead", "Notices given up", {(): {(): delivery.dead}})
 
     def _of_watch(self, watch: Watch) -> Iterable[Metric]:
         state, sampler = watch.state, watch.sampler

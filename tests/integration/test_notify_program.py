@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import orjson
@@ -20,6 +21,11 @@ rules:
 """
 
 
+def sent_none(metrics: str) -> bool:
+    """No notice was counted as sent."""
+    return "marketwatch_notices_sent_total 0.0" in metrics or "marketwatch_notices_sent_total " not in metrics
+
+
 @pytest.mark.slow
 async def test_rule_that_fires_in_the_program_reaches_the_webhook(tmp_path: Path) -> None:
     (tmp_path / "rules.yml").write_text(RULES, "utf-8")
@@ -32,6 +38,9 @@ async def test_rule_that_fires_in_the_program_reaches_the_webhook(tmp_path: Path
         }
         async with program("--feed", "demo", env=env, data_dir=tmp_path) as running:
             await until(lambda: bool(hook.bodies), 40)
+            async with asyncio.timeout(20):
+                while sent_none(await running.until("/metrics")):
+                    await asyncio.sleep(0.1)
             ended = await running.stop()
     body = orjson.loads(hook.bodies[0])
     sent = body.get("alerts", [body])[0]

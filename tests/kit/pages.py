@@ -11,6 +11,8 @@ from marketwatch.model.alerts import Alerts, AlertState, Rules
 from marketwatch.model.market import Gap, GapReason, GapState, Instrument, Source, Trade, Whale, Whales
 from marketwatch.model.system import FeedState, Level, Notice, WriterStatus
 from marketwatch.ports import StoreStats
+from marketwatch.replay.incident import Incident
+from marketwatch.store.rows import decode_samples
 from marketwatch.watch import Watch
 from marketwatch.web import format as fmt
 from marketwatch.web.contexts.alerts import Query as AlertQuery
@@ -28,8 +30,10 @@ from marketwatch.web.contexts.bell import bell_of, count_of
 from marketwatch.web.contexts.errors import ConnectingPage, ErrorPage
 from marketwatch.web.contexts.frame import ClockView, Frame, bar_state, build_frame, notice_views
 from marketwatch.web.contexts.gaps import gaps_of
+from marketwatch.web.contexts.lab import Fields, Mistake, lab_page, outcome_of
 from marketwatch.web.contexts.metrics import metrics_of
 from marketwatch.web.contexts.overview import Query, all_facts, columns_of
+from marketwatch.web.contexts.replay import replay_list, replay_page
 from marketwatch.web.contexts.search import search
 from marketwatch.web.contexts.status import (
     HealthView,
@@ -190,6 +194,13 @@ def alert_fragments(watch: Watch, symbol: str) -> Iterator[Given]:
         yield Given("fragments/_filters.html", filters_of(watch, past, query))
 
 
+def incident(watch: Watch) -> Incident:
+    """What is stored around the first alert: one step with a trade, one after it."""
+    found = next(iter(watch.state.alerts.values()), alert())
+    rows = [(NOW_MS + at, 500, 10.0, None, None, None, 1.0, None, None, 2, 9.5, 10.5, 1, 2, at > 0) for at in (0, 500)]
+    return Incident(found, watch.symbols[0], NOW_MS, NOW_MS + 1_000, [decode_samples(watch.symbols[0], rows)], [], 3)
+
+
 def pages(watch: Watch) -> Iterator[Given]:
     """Every page with a context made from `watch`."""
     symbol = watch.symbols[0]
@@ -213,6 +224,12 @@ def pages(watch: Watch) -> Iterator[Given]:
     )
     past = list(watch.state.recent_alerts)
     yield Given("alerts.html", alerts_page(watch, past, AlertQuery(), now_ms=NOW_MS, stream="/stream/alerts", problem=HOSTILE))
+    yield Given("replays.html", replay_list(watch, past, NOW_MS, HOSTILE))
+    yield Given("replay.html", replay_page(watch, incident(watch), 5))
+    asked = Fields(HOSTILE, (HOSTILE,), "24h", HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+    wrong = outcome_of(watch, asked, None, Mistake(HOSTILE, HOSTILE, 2))
+    yield Given("lab.html", lab_page(watch, asked, wrong))
+    yield Given("fragments/_outcome.html", wrong)
     yield Given("search.html", search(watch, HOSTILE))
     yield Given("search.html", search(watch, ""))
     for code in (403, 404, 429, 500):

@@ -61,6 +61,8 @@ class FiringRow(msgspec.Struct, frozen=True):
 
 
 class SpanRow(msgspec.Struct, frozen=True):
+    """What was asked for: start inclusive, end exclusive."""
+
     from_time: str = msgspec.field(name="from")
     to_time: str = msgspec.field(name="to")
 
@@ -77,6 +79,8 @@ class MoveRow(msgspec.Struct, frozen=True):
 
 
 class SuggestionRow(msgspec.Struct, frozen=True):
+    """A threshold with `count` firings in the span, nearest to `per_day` a day."""
+
     per_day: float
     threshold: float
     expression: str

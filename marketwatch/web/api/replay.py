@@ -23,6 +23,8 @@ Minutes = Annotated[
 
 
 class ReplayQuery(msgspec.Struct, frozen=True):
+    """Which alert, and how much of the market around it."""
+
     alert_id: Name
     minutes: Minutes = 5
 

@@ -31,6 +31,8 @@ Speed = Annotated[
 
 
 class StreamQuery(msgspec.Struct, frozen=True):
+    """Which alert, and how fast."""
+
     alert_id: Name
     speed: Speed = 10.0
 
