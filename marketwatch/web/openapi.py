@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from .. import __version__
-from .api import ENDPOINTS, alert_stream, preview
+from .api import ENDPOINTS, alert_stream, preview, replay_stream
 from .api import stream as price_stream
 from .api.endpoint import Endpoint, extra_of
 from .api.market import CoinsQuery, NoQuery
@@ -43,6 +43,7 @@ def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS) -> dict[str, Any]:
     paths = {endpoint.path: {"get": _operation(endpoint, schema)} for endpoint, schema in zip(chosen, schemas, strict=False)}
     paths[price_stream.PATH] = {"get": _price_stream()}
     paths[alert_stream.PATH] = {"get": _alert_stream()}
+    paths[replay_stream.PATH] = {"get": _replay_stream()}
     paths[preview.PATH] = {"post": _preview()}
     return {
         "openapi": "3.1.0",
@@ -56,7 +57,7 @@ def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint[Any], schema: dict[str, Any]) -> dict[str, Any]:
     parameters = list(parameters_of(endpoint.query, endpoint.path))
-    named = any(parameter["name"].startswith("coin") or parameter["in"] == "path" for parameter in parameters)
+    named = any(part["name"].startswith("coin") or part["in"] == "path" or part["name"] == "alert_id" for part in parameters)
     statuses = [400, *([404] if named else []), 429, 500, 503]
     return {
         "operationId": endpoint.name,
@@ -97,6 +98,12 @@ def _price_stream() -> dict[str, Any]:
 def _alert_stream() -> dict[str, Any]:
     text = "Server-sent events. Each holds the alerts that changed as `{data: [alert], meta}`; the first holds all active ones."
     return _stream_operation("alerts", "Alerts as they change", text, NoQuery, (400, 429, 500, 503))
+
+
+def _replay_stream() -> dict[str, Any]:
+    text = "Server-sent events: `{type: begin}`, each `step` and each change of the `alert`, then `{type: end}`."
+    statuses = (400, 404, 429, 500, 503)
+    return _stream_operation("replay", "An alert's samples run once more", text, replay_stream.StreamQuery, statuses)
 
 
 def _stream_operation(
