@@ -151,6 +151,9 @@ def _schema(field: msgspec.structs.FieldInfo) -> dict[str, Any]:
     kind = next((part for part in get_args(field.type) if getattr(part, "__metadata__", None)), field.type)
     extra = extra_of(field)
     schema: dict[str, Any] = dict(msgspec.json.schema(kind))
+    for definition in schema.pop("$defs", {}).values():
+        del schema["$ref"]
+        schema = {**definition, **schema}
     if "schema" in extra:
         schema = {**({"description": schema["description"]} if "description" in schema else {}), **extra["schema"]}
     if "example" in extra:

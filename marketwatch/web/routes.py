@@ -28,7 +28,7 @@ def add_routes(app: web.Application) -> None:
     """Put all routes into `app`."""
     app.add_routes(probes.routes)
     for endpoint in ENDPOINTS:
-        app.router.add_get(endpoint.path, endpoint.handler())
+        app.router.add_get(_pattern(endpoint.path), endpoint.handler())
     app.router.add_post(preview.PATH, preview.preview)
     app.add_routes(openapi.routes)
     app.router.add_get(price_stream.PATH, price_stream.stream)
@@ -37,3 +37,10 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/ws/prices", ws.prices, allow_head=False)
     for routes in PAGES:
         app.add_routes(routes)
+
+
+def _pattern(path: str) -> str:
+    """The route of `path`: where its last part is a parameter, that leaves out the fixed name that stands there too."""
+    folder, _, last = path.rpartition("/")
+    fixed, _, name = preview.PATH.rpartition("/")
+    return path if folder != fixed or not last.startswith("{") else f"{folder}/{{{last[1:-1]}:(?!{name}$)[^/]+}}"
