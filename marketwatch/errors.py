@@ -16,6 +16,9 @@
     └── RequestError           what a client asked for cannot be answered; `code` names the kind
         ├── InvalidRequest, NotFound, Conflict, Unavailable ...
 
+Beside their subject stand RuleError (a rule's text, `rules`), RulesFileError (the rules file, `alerts`) and DeliveryFailed (one
+attempt to tell the outside, `notify`).
+
 Messages are full sentences that name the bad value, its place and the remedy. Foreign errors stop at the adapter that
 met them and go on as one of these.
 """
