@@ -19,7 +19,9 @@ from .market import NoQuery
 from .parameters import CoinId, From, Limit, To
 
 _STATES = ", ".join(AlertState)
-State = Annotated[AlertState, Meta(description="Only alerts in this state", extra={"expects": f"one of {_STATES}", "read": AlertState})]
+State = Annotated[
+    AlertState, Meta(description="Only alerts in this state", extra={"expects": f"one of {_STATES}", "read": AlertState})
+]
 Name = Annotated[
     str,
     Meta(min_length=1, max_length=200, extra={"expects": "the id of an alert or a rule, 1 to 200 characters", "example": "a1"}),
