@@ -76,7 +76,9 @@ async def test_user_is_found_by_name_and_address_in_any_case(store: AccountStore
 
 
 @pytest.mark.parametrize(
-    "other", [user("u2", "ADA", None), user("u2", "Bob", "ADA@example.org"), user("u1", "Bob", None)], ids=["name", "mail", "id"]
+    "other",
+    [user("u2", "ADA", None), user("u2", "Bob", "ADA@example.org"), user("u1", "Bob", None)],
+    ids=["name", "mail", "id"],
 )
 async def test_user_with_a_name_that_is_taken_is_refused(store: AccountStore, other: User) -> None:
     assert await store.add_user(user())
