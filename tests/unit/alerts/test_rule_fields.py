@@ -177,7 +177,7 @@ def test_file_says_schedule_mute_note_and_watchlists() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "place", "word"),
     [
-        (b"Berlin", b"Berlim", (7, 33), "time zone"),
+        (b"Berlin", b"Berlim", (7, 35), "time zone"),
         (b"2027-01-01T00:00:00Z", b"maybe", (9, 12), "yes or no"),
         (b"main: [", b"ma in: [", (2, 3), "watchlist"),
         (b"  main: [btcusdt, ETHUSDT]", b"  - main", (2, 3), "watchlists"),
