@@ -89,12 +89,17 @@ TABLES: tuple[Table, ...] = (
         "alert_rules",
         (
             "rule_id", "version", "name", "expression", "symbols", "for_ms", "recover", "keep_firing_ms", "cooldown_ms",
-            "repeat_ms", "severity", "channels", "enabled", "expires_at", "origin",
+            "repeat_ms", "severity", "channels", "enabled", "expires_at", "origin", "schedule", "intrabar", "note",
+            "muted_until",
         ),
-        frozenset({"enabled"}),
+        frozenset({"enabled", "intrabar"}),
         texts=frozenset(
-            {"rule_id", "name", "expression", "symbols", "recover", "severity", "channels", "origin"}
+            {
+                "rule_id", "name", "expression", "symbols", "recover", "severity", "channels", "origin", "schedule",
+                "note",
+            }
         ),
+        later=(None, False, "", None),
     ),
     Table(
         "alerts",
@@ -197,12 +202,14 @@ def read_backup(file: Path, schema: int) -> Iterator[tuple[Table, list[Any]]]:
     counts: dict[str, int] = {}
     table: Table | None = None
     types: tuple[tuple[type, ...], ...] = ()
+    missing: list[Any] = []
     for line in lines:
         if table is not None and _fits(line, types):
             counts[table.name] += 1
-            yield table, line
+            yield table, line + missing
         elif isinstance(line, dict) and (begun := _table_of(line)) is not None:
-            table, types = begun, begun.types()
+            table, missing = begun
+            types = table.types()[: len(table.columns) - len(missing)]
             counts[table.name] = 0
         elif isinstance(line, dict) and line.get("end") == counts:
             return
@@ -219,10 +226,12 @@ def _fits(line: Any, types: tuple[tuple[type, ...], ...]) -> bool:
     )
 
 
-def _table_of(line: dict[str, Any]) -> Table | None:
+def _table_of(line: dict[str, Any]) -> tuple[Table, list[Any]] | None:
+    """The table that begins here, and what its rows have to be completed with."""
     for table in TABLES:
-        if line.get("table") == table.name and line.get("columns") == list(table.columns):
-            return table
+        for missing in range(len(table.later) + 1):
+            if line.get("table") == table.name and line.get("columns") == list(table.columns[: len(table.columns) - missing]):
+                return table, list(table.later[len(table.later) - missing :])
     return None
 
 

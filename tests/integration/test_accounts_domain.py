@@ -209,7 +209,7 @@ async def test_api_key_has_scopes_last_use_and_an_end(made: Town) -> None:
     key, text = await keys.make(ada.user_id, "bot", [Scope.WRITE, Scope.READ], days=2)
     assert text.startswith(key.hint)
     caller = await identities.by_bearer(text, "")
-    assert (caller.way, caller.scopes) == (Way.API_KEY, {Scope.READ, Scope.WRITE})
+    assert (caller.way, caller.scopes) == (Way.API_KEY, frozenset({Scope.READ, Scope.WRITE}))
     assert (await keys.of_user(ada.user_id))[0].used_ms == START_MS
     with pytest.raises(Unauthorized):
         await identities.by_bearer(text + "x", "")
