@@ -11,7 +11,7 @@ from typing import TypeVar
 import bcrypt
 
 from ..errors import InvalidRequest, Unavailable
-from .common import is_common
+from .commonest import is_common
 
 T = TypeVar("T")
 SHORTEST, LONGEST = 8, 72

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketwatch.accounts.common import is_common
+from marketwatch.accounts.commonest import is_common
 from marketwatch.accounts.passwords import ROUNDS, Passwords, as_bytes, check_password
 from marketwatch.errors import InvalidRequest, Unavailable
 
