@@ -21,6 +21,7 @@ from .errors import ConfigError
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _MAIL_ADDRESS = re.compile(r"[A-Za-z0-9._%+=~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}")
+_SERVICE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -129,6 +130,13 @@ def _web_addresses(value: str) -> tuple[str, ...]:
     return tuple(_address(text, ("https", "http")) for text in dict.fromkeys(_texts(value)))
 
 
+def _service_addresses(value: str) -> tuple[str, ...]:
+    texts = tuple(dict.fromkeys(_texts(value)))
+    if not all(_SERVICE.fullmatch(text) for text in texts):
+        raise ValueError("addresses of the library Apprise such as tgram://token/chat, separated by commas")
+    return texts
+
+
 def _mail_server(value: str) -> str:
     return _address(value.strip(), ("smtps", "smtp")) if value.strip() else ""
 
@@ -227,6 +235,7 @@ FIELDS: tuple[Setting, ...] = (
     Setting("smtp_url", _M + "SMTP_URL", "", _mail_server, "Server of the channel `email`: `smtp[s]://user:password@host:port`", True),
     Setting("mail_to", _M + "MAIL_TO", "", _mail_addresses, "Who gets notices by e-mail; several separated by commas"),
     Setting("mail_from", _M + "MAIL_FROM", "", _mail_address, "Sender of e-mails; empty: the first receiver"),
+    Setting("apprise_urls", _M + "APPRISE_URLS", "", _service_addresses, "Where the channel `apprise` sends notices (needs the extra `notify`); several: to each of them", True),
     Setting("notify_per_minute", _M + "NOTIFY_PER_MINUTE", "10", _whole(1, 1000), "Notices a minute and channel; what is more goes into one digest"),
     Setting("notify_attempts", _M + "NOTIFY_ATTEMPTS", "12", _whole(1, 100), "Attempts to deliver a notice before it is given up as a dead letter"),
     Setting("role", _M + "ROLE", "all", _one_of("all"), "Reserved for running as several processes"),
@@ -285,6 +294,7 @@ class Settings:
     smtp_url: str
     mail_to: tuple[str, ...]
     mail_from: str
+    apprise_urls: tuple[str, ...]
     notify_per_minute: int
     notify_attempts: int
     role: str

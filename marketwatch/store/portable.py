@@ -35,13 +35,17 @@ _METRICS = (
 
 
 class Table(NamedTuple):
-    """A table of the backup. Columns that are in none of the three sets hold whole numbers (times among them)."""
+    """A table of the backup. Columns that are in none of the three sets hold whole numbers (times among them).
+
+    `later`: what the last columns hold in a backup that was made before they were there.
+    """
 
     name: str
     columns: tuple[str, ...]
     switches: frozenset[str] = frozenset()
     floats: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
+    later: tuple[Any, ...] = ()
 
     def types(self) -> tuple[tuple[type, ...], ...]:
         """What a row of a backup may hold, per column."""
@@ -129,8 +133,21 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         "outbox",
-        ("notification_id", "alert_id", "channel", "kind", "state", "attempts", "created_at", "last_error"),
+        (
+            "notification_id", "alert_id", "channel", "kind", "state", "attempts", "created_at", "last_error", "due_at",
+            "sent_at",
+        ),
         texts=frozenset({"notification_id", "alert_id", "channel", "kind", "state", "last_error"}),
+        later=(None, None),
+    ),
+    Table(
+        "silences",
+        (
+            "silence_id", "rule_id", "symbol", "severity", "starts_at", "ends_at", "comment", "who", "created_at", "ended_at",
+            "remind",
+        ),
+        frozenset({"remind"}),
+        texts=frozenset({"silence_id", "rule_id", "symbol", "severity", "comment", "who"}),
     ),
     Table("pins", ("alert_id", "symbol", "from_time", "to_time"), texts=frozenset({"alert_id", "symbol"})),
 )  # fmt: skip
@@ -217,12 +234,14 @@ def read_backup(file: Path, schema: int) -> Iterator[tuple[Table, list[Any]]]:
     counts: dict[str, int] = {}
     table: Table | None = None
     types: tuple[tuple[type, ...], ...] = ()
+    missing: list[Any] = []
     for line in lines:
         if table is not None and _fits(line, types):
             counts[table.name] += 1
-            yield table, line
+            yield table, line + missing
         elif isinstance(line, dict) and (begun := _table_of(line)) is not None:
-            table, types = begun, begun.types()
+            table, missing = begun
+            types = table.types()[: len(table.columns) - len(missing)]
             counts[table.name] = 0
         elif isinstance(line, dict) and line.get("end") == counts:
             return
@@ -239,10 +258,12 @@ def _fits(line: Any, types: tuple[tuple[type, ...], ...]) -> bool:
     )
 
 
-def _table_of(line: dict[str, Any]) -> Table | None:
+def _table_of(line: dict[str, Any]) -> tuple[Table, list[Any]] | None:
+    """The table that begins here, and what its rows have to be completed with."""
     for table in TABLES:
-        if line.get("table") == table.name and line.get("columns") == list(table.columns):
-            return table
+        for missing in range(len(table.later) + 1):
+            if line.get("table") == table.name and line.get("columns") == list(table.columns[: len(table.columns) - missing]):
+                return table, list(table.later[len(table.later) - missing :])
     return None
 
 
