@@ -16,6 +16,7 @@ from ...lab.preview import Preview
 from ...lab.question import DAY_MS, MOST_SYMBOLS, Durations, question
 from ...rules.errors import RuleError
 from ..envelope import iso, success
+from ..guard import anyone
 from ..snapshot import json_answer
 from .desk import DESK, Desk
 from .parameters import read_time
@@ -211,6 +212,7 @@ def preview_row(found: Preview) -> PreviewRow:
     )  # fmt: skip
 
 
+@anyone
 async def preview(request: web.Request) -> web.Response:
     """Answer a question; 400 with the column for a rule that cannot be understood."""
     desk = request.app[DESK]
