@@ -17,7 +17,7 @@ from .engine.engine import Engine
 from .engine.sampler import Sampler
 from .engine.tape import Tape
 from .engine.whales import WhaleWatch
-from .model.alerts import Alerts, Rules
+from .model.alerts import Alerts, Rules, Watchlists
 from .model.market import (
     DOLLARS,
     Gap,
@@ -87,6 +87,7 @@ class Watch:
         on(Samples, state.on_samples, name="state")
         on(MetricTable, state.on_metrics, name="state")
         on(Rules, state.on_rules, name="state")
+        on(Watchlists, state.on_watchlists, name="state")
         on(Alerts, state.on_alerts, name="state")
         on(Silences, state.on_silences, name="state")
         on(Seen, state.on_seen, name="state")

@@ -20,7 +20,7 @@ from ..model.system import Level, Notice
 from ..ports import MarketStore
 from ..watch import Watch
 from .lookout import Lookout
-from .rulebook import Rulebook
+from .rulebook import Rulebook, with_mute
 from .snapshot import active_ids, restore, snapshot
 
 _SAVE_S = 5.0
@@ -57,8 +57,9 @@ class Alerting:
         await self._take_silences()
         self._own = [rule for rule in known if rule.origin != "file"]
         self.rulebook = Rulebook(
-            path=self._path, clock=self._clock, publish=self._publish, on_change=self._on_file, known=known
-        )
+            path=self._path, clock=self._clock, publish=self._publish, on_change=self._on_file, known=known,
+            current=lambda: self._watch.state.rules,
+        )  # fmt: skip
         await self.rulebook.refresh()
         await self._restore()
 
@@ -80,6 +81,10 @@ class Alerting:
         """Save for the next start."""
         if self.rulebook is not None:
             await self.save()
+
+    def mute(self, rule_id: str, until_ms: int | None) -> None:
+        """Tell nobody of a rule until then (`FOREVER_MS`: until it is taken back); None takes it back."""
+        self.lookout.use(with_mute(self._watch.state.rules.values(), rule_id, until_ms))
 
     def _on_file(self, rules: list[Rule]) -> None:
         """The file's rules changed: they take the place of those of the file, the others stay."""

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..alerts.compiled import list_names
 from ..alerts.episodes import rule_of
 from ..alerts.lookout import Lookout
 from ..config import Settings
 from ..errors import NotFound
-from ..model.alerts import Alert, Alerts, Rule
+from ..model.alerts import Alert, Alerts, Rule, Watchlists
 from ..model.market import Candle, Samples, Source, VenueCandles, Whale, Whales
 from ..model.silences import Silence, Silences
 from ..ports import MarketStore, SampleColumns
@@ -127,6 +128,8 @@ class Rerun:
 
     def __iter__(self) -> Iterator[Step]:
         publish = self.watch.bus.publish
+        symbol = self.script.alert.symbol
+        publish(Watchlists("file", dict.fromkeys(list_names(self.script.rule.symbols), (symbol,))))
         self.lookout.use([self.script.rule])
         publish(Silences(self.script.silences))
         if self.script.candles:

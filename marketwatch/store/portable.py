@@ -114,12 +114,17 @@ TABLES: tuple[Table, ...] = (
         "alert_rules",
         (
             "rule_id", "version", "name", "expression", "symbols", "for_ms", "recover", "keep_firing_ms", "cooldown_ms",
-            "repeat_ms", "severity", "channels", "enabled", "expires_at", "origin",
+            "repeat_ms", "severity", "channels", "enabled", "expires_at", "origin", "schedule", "intrabar", "note",
+            "muted_until",
         ),
-        frozenset({"enabled"}),
+        frozenset({"enabled", "intrabar"}),
         texts=frozenset(
-            {"rule_id", "name", "expression", "symbols", "recover", "severity", "channels", "origin"}
+            {
+                "rule_id", "name", "expression", "symbols", "recover", "severity", "channels", "origin", "schedule",
+                "note",
+            }
         ),
+        later=(None, False, "", None),
     ),
     Table(
         "alerts",
