@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from marketwatch.alerts.snapshot import restore, snapshot
 from marketwatch.model.alerts import Alert, Rule
 from marketwatch.model.silences import Seen, Silence, Silences, glob
+from tests.kit.scene import Scene
 from tests.kit.watches import START_MS, status
-from tests.unit.alerts.test_evaluator import UP, Scene
 
 S = 1000
+UP = Rule("up", 1, "Up", "price > 100")
 
 
 def silence(until_s: float, *, from_s: float = 0, silence_id: str = "s1", **given: Any) -> Silence:
