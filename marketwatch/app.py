@@ -8,17 +8,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from .accounts.owner import Owner
+from .accounts.owner import Owner, open_owner
 from .clock import Clock, SystemClock
 from .config import Settings
-from .errors import FeedError, StoreError
+from .errors import FeedError, MarketwatchError, StoreError
 from .feed.choose import open_feed, probe_live
 from .memory import settle
 from .model.market import Source
@@ -26,13 +27,19 @@ from .model.system import Level, Notice
 from .ports import DurableStore, Feed, Resumable
 from .session import Session
 from .store import open_store
+from .store.home import HomeStore
 from .store.switch import SwitchStore
 from .tasks import Tasks
 from .telemetry import Telemetry, get_logger
 from .watch import WatchSlot
 from .web.server import build_app
 
+if TYPE_CHECKING:
+    from .accounts.accounts import Accounts
+
 log = get_logger(__name__)
+Announce = Callable[[str], None]
+"""Tells the person at the terminal where to make the first account; given a path of this server."""
 
 _PROBE_S = 5.0
 _RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -44,11 +51,20 @@ class Application:
     """The whole program around one listening socket."""
 
     def __init__(
-        self, *, settings: Settings, listener: socket.socket, clock: Clock | None = None, owner: Owner | None = None
+        self,
+        *,
+        settings: Settings,
+        listener: socket.socket,
+        clock: Clock | None = None,
+        owner: Owner | None = None,
+        announce: Announce | None = None,
     ) -> None:
         self.settings = settings
-        self.owner = owner
         self.clock = clock or SystemClock()
+        self.owner = owner or open_owner(settings, self.clock)
+        self.home = HomeStore(settings, self.clock)
+        self.accounts: Accounts | None = None
+        self._announce = announce
         self.telemetry = Telemetry()
         self.tasks = Tasks(on_death=self._on_death)
         self.slot = WatchSlot()
@@ -59,7 +75,12 @@ class Application:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then end everything in order: streams, feed, writer, store."""
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.home.close)
             stack.push_async_callback(self.tasks.aclose)
+            if self.settings.accounts_mode != "off":
+                self.accounts = await asyncio.to_thread(self._new_accounts)
+                stack.push_async_callback(self.accounts.aclose)
+                self.tasks.start("accounts", self._keep_accounts(self.accounts), critical=False)
             await stack.enter_async_context(self._server())
             market = self.tasks.start("market", self._market())
             self.tasks.start("settle", self._settle(), critical=False)
@@ -68,6 +89,28 @@ class Application:
             if market.done():
                 await waiter
             await self.tasks.stop("market")
+
+    def _new_accounts(self) -> Accounts:
+        """Imported here, because a program without accounts needs none of the libraries behind them."""
+        from .accounts.accounts import Accounts, open_secret
+        from .web.jwks import ProviderKeys
+
+        settings, clock = self.settings, self.clock
+        keys = ProviderKeys(settings.oidc_issuer, clock) if settings.oidc_issuer else None
+        secret = open_secret(settings)
+        return Accounts(store=self.home.accounts, settings=settings, clock=clock, secret=secret, keys=keys)
+
+    async def _keep_accounts(self, accounts: Accounts) -> None:
+        """Open their database, say where the first account is made, and look after sessions."""
+        await self.home.keep_trying()
+        try:
+            code = await accounts.invitations.first()
+        except MarketwatchError as error:
+            log.warning("first_account_unknown", reason=str(error))
+            code = None
+        if code is not None and self._announce is not None:
+            self._announce(f"/register?invite={code}")
+        await accounts.run()
 
     async def _settle(self) -> None:
         """Once the imports are done, and again while and when the first market has warmed up."""
@@ -88,6 +131,7 @@ class Application:
             telemetry=self.telemetry,
             tasks=self.tasks,
             owner=self.owner,
+            accounts=self.accounts,
         )
         runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_SHUTDOWN_S, keepalive_timeout=15.0)
         await runner.setup()
@@ -155,8 +199,7 @@ class Application:
 
     async def _build(self, feed: Feed) -> Session:
         instruments = await feed.instruments()
-        store = self._store_for(feed)
-        await store.open()
+        store = await self._store_for(feed)
         if isinstance(feed, Resumable):
             feed.resume = await store.last_trades(now_ms=self.clock.now_ms())
         session = Session(
@@ -167,19 +210,22 @@ class Application:
             clock=self.clock,
             tasks=self.tasks,
             on_error=self._on_handler_error,
+            keep_store=store is self.home.store,
         )
         self.store.use(store)
         self.slot.put(session.watch, session.alerting.lookout, session.outbox)
         log.info("market_open", venue=feed.venue, source=feed.source.value, symbols=len(instruments))
         return session
 
-    def _store_for(self, feed: Feed) -> DurableStore:
-        """The user's database for what is real; a throw-away one for the demo market unless the settings keep it."""
+    async def _store_for(self, feed: Feed) -> DurableStore:
+        """The user's database for what is real; a throw-away one for the demo market unless the settings keep it. Open."""
         if feed.source is Source.DEMO and not self.settings.store_demo:
             folder = Path(tempfile.mkdtemp(prefix="marketwatch-demo-"))
             throw_away = replace(self.settings, database_url=f"sqlite:///{folder / 'demo.db'}")
-            return open_store(throw_away, clock=self.clock, throw_away=True)
-        return open_store(self.settings, clock=self.clock)
+            store = open_store(throw_away, clock=self.clock, throw_away=True)
+            await store.open()
+            return store
+        return await self.home.open()
 
     def _on_handler_error(self, name: str, error: BaseException) -> None:
         """A subscriber failed: counted each time, logged once for each kind of failure."""
@@ -197,7 +243,13 @@ def _nowhere(_event: object) -> None:
     """Where a feed publishes before it has a watch."""
 
 
-async def serve(settings: Settings, listener: socket.socket, stop: asyncio.Event, owner: Owner | None = None) -> None:
+async def serve(
+    settings: Settings,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    owner: Owner | None = None,
+    announce: Announce | None = None,
+) -> None:
     """Build the application and run it until `stop`."""
     with suppress(asyncio.CancelledError):
-        await Application(settings=settings, listener=listener, owner=owner).run(stop)
+        await Application(settings=settings, listener=listener, owner=owner, announce=announce).run(stop)

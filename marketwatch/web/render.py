@@ -11,11 +11,12 @@ from aiohttp import web
 from .. import __version__
 from ..clock import Clock
 from ..config import Settings
+from ..model.accounts import Rank
 from ..resources import resource_dir
 from .assets import Assets
+from .callers import ACCOUNTS, caller_of
 from .contexts.errors import ErrorPage
 from .contexts.frame import Frame, build_frame
-from .guard import is_owner
 from .keys import RENDERER, WATCH
 
 THEMES = ("auto", "dark", "light")
@@ -62,6 +63,7 @@ class Renderer:
     def frame(self, request: web.Request) -> Frame:
         """The frame for this request: theme from its cookie, market from the slot."""
         slot = request.app[WATCH]
+        caller = caller_of(request)
         theme = request.cookies.get("theme", "auto")
         return build_frame(
             watch=slot.current,
@@ -71,7 +73,10 @@ class Renderer:
             theme=theme if theme in THEMES else "auto",
             path=request.path,
             version=__version__,
-            owner=is_owner(request),
+            owner=caller.rank >= Rank.ADMIN,
+            signs_in=request.app[ACCOUNTS] is not None,
+            person=caller.name if caller.has_account else "",
+            admin=caller.rank >= Rank.ADMIN,
         )
 
     def page(self, request: web.Request, template: str, context: Any, *, status: int = 200) -> web.Response:

@@ -1,49 +1,70 @@
-"""Every route of the program, collected from the modules that answer them."""
+"""Every route of the program, collected from the modules that answer them, and who may read what."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 
 from aiohttp import web
 
 from . import assets, openapi, probes, ws
 from .api import ACTIONS, ENDPOINTS, alert_stream, preview, replay_stream
 from .api import stream as price_stream
-from .pages import alerts, lab, overview, owner, replay, search, status, symbol, theme
+from .guard import SAFE, RoleName, declare_on
+from .pages import admin, alerts, lab, login, overview, owner, profile, replay, search, status, symbol, theme
 
-PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
-    overview.routes,
-    symbol.routes,
-    alerts.routes,
-    lab.routes,
-    replay.routes,
-    status.routes,
-    search.routes,
-    theme.routes,
-    owner.routes,
-    assets.routes,
+PAGES: tuple[tuple[RoleName, web.RouteTableDef], ...] = (
+    ("guest", overview.routes),
+    ("guest", symbol.routes),
+    ("guest", alerts.routes),
+    ("guest", lab.routes),
+    ("guest", replay.routes),
+    ("guest", status.routes),
+    ("guest", search.routes),
+    ("anyone", theme.routes),
+    ("anyone", login.routes),
+    ("viewer", profile.routes),
+    ("admin", admin.routes),
+    ("anyone", owner.routes),
+    ("anyone", assets.routes),
+    ("anyone", probes.routes),
+    ("anyone", openapi.routes),
+)
+"""Who may read the pages of a module. A handler that declares its own role keeps it; what changes something must."""
+
+STREAMS = (
+    (price_stream.PATH, price_stream.stream),
+    (alert_stream.PATH, alert_stream.stream),
+    (replay_stream.PATH, replay_stream.stream),
 )
 
 
 def add_routes(app: web.Application) -> None:
     """Put all routes into `app`."""
-    app.add_routes(probes.routes)
     for endpoint in ENDPOINTS:
         app.router.add_get(_pattern(endpoint.path), endpoint.handler())
     app.router.add_post(preview.PATH, preview.preview)
     for action in ACTIONS:
         app.router.add_route(action.method, _pattern(action.path), action.handler())
-    app.add_routes(openapi.routes)
-    app.router.add_get(price_stream.PATH, price_stream.stream)
-    app.router.add_get(alert_stream.PATH, alert_stream.stream)
-    app.router.add_get(replay_stream.PATH, replay_stream.stream)
+    for path, stream in STREAMS:
+        declare_on(stream, "guest")
+        app.router.add_get(path, stream)
+    declare_on(ws.prices, "guest")
     app.router.add_get("/ws/prices", ws.prices, allow_head=False)
-    for routes in PAGES:
+    for role, routes in PAGES:
+        for route in routes:
+            if isinstance(route, web.RouteDef) and route.method in SAFE and not hasattr(route.handler, "guard"):
+                declare_on(route.handler, role)
         app.add_routes(routes)
 
 
+_PATHS = [preview.PATH, *(one.path for one in ENDPOINTS), *(one.path for one in ACTIONS)]
+_FIXED = frozenset(path for path in _PATHS if not path.endswith("}"))
+
+
 def _pattern(path: str) -> str:
-    """The route of `path`: where its last part is a parameter, that leaves out the fixed name that stands there too."""
+    """The route of `path`: where its last part is a parameter, that leaves out the fixed names that stand there too."""
     folder, _, last = path.rpartition("/")
-    fixed, _, name = preview.PATH.rpartition("/")
-    return path if folder != fixed or not last.startswith("{") else f"{folder}/{{{last[1:-1]}:(?!{name}$)[^/]+}}"
+    names = sorted(fixed.rpartition("/")[2] for fixed in _FIXED if fixed.rpartition("/")[0] == folder)
+    if not last.startswith("{") or not names:
+        return path
+    return f"{folder}/{{{last[1:-1]}:(?!(?:{'|'.join(map(re.escape, names))})$)[^/]+}}"

@@ -7,13 +7,30 @@ from typing import Any
 from .action import Action
 from .alerts import ENDPOINTS as ALERTS
 from .analytics import ENDPOINTS as ANALYTICS
+from .credentials import ACTIONS as CREDENTIAL_ACTIONS
+from .credentials import ENDPOINTS as CREDENTIALS
 from .endpoint import Endpoint
 from .history import ENDPOINTS as HISTORY
 from .market import ENDPOINTS as MARKET
 from .metrics import ENDPOINTS as METRICS
+from .people import ACTIONS as PEOPLE_ACTIONS
+from .people import ENDPOINTS as PEOPLE
 from .replay import ENDPOINTS as REPLAY
 from .system import ENDPOINTS as SYSTEM
+from .users import ACTIONS as USER_ACTIONS
+from .users import ENDPOINTS as USERS
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *ALERTS, *REPLAY, *SYSTEM)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    *MARKET,
+    *HISTORY,
+    *METRICS,
+    *ANALYTICS,
+    *ALERTS,
+    *REPLAY,
+    *SYSTEM,
+    *USERS,
+    *CREDENTIALS,
+    *PEOPLE,
+)
 
-ACTIONS: tuple[Action[Any], ...] = ()
+ACTIONS: tuple[Action[Any], ...] = (*USER_ACTIONS, *CREDENTIAL_ACTIONS, *PEOPLE_ACTIONS)
