@@ -22,7 +22,7 @@ _NAMED = re.compile(r"['\"]([^'\"]{1,64})['\"]")
 def symbols_of(alert: Alert, watched: Iterable[str], reference: str) -> list[str]:
     """The symbols that an alert is about, its own first (for the market as a whole `reference`), then those its rule names."""
     known = set(watched)
-    rule: dict[str, Any] = alert.context.get("rule") or {}
+    rule = _facts(alert, "rule")
     named = _NAMED.findall(f"{rule.get('expression', '')} {rule.get('recover') or ''} {alert.metric}")
     own = alert.symbol if alert.symbol != "*" else reference
     found = [symbol for symbol in dict.fromkeys([own, *named, reference]) if symbol in known]
@@ -31,10 +31,15 @@ def symbols_of(alert: Alert, watched: Iterable[str], reference: str) -> list[str
 
 def lead_ms(alert: Alert, sample_ms: int) -> int:
     """How far before its moment the alert's rule looked: twice its longest window and its wait, five minutes to a day."""
-    windows: dict[str, Any] = alert.context.get("windows") or {}
-    rule: dict[str, Any] = alert.context.get("rule") or {}
+    windows, rule = _facts(alert, "windows"), _facts(alert, "rule")
     lengths = [_whole(window.get("length")) * sample_ms for window in windows.values() if isinstance(window, dict)]
     return min(MOST_LEAD_MS, max(AROUND_MS, 2 * max(lengths, default=0) + _whole(rule.get("for_ms"))))
+
+
+def _facts(alert: Alert, name: str) -> dict[str, Any]:
+    """A part of an alert's record; nothing where it is not what this program writes."""
+    found = alert.context.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _whole(value: object) -> int:

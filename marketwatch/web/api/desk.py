@@ -15,6 +15,7 @@ from ...errors import Unavailable
 from ...model.coins import CoinIndex
 from ...model.system import FeedState
 from ...ports import MarketStore
+from ...replay.lanes import LaneReader
 from ...state import SymbolState
 from ...telemetry import Telemetry
 from ...watch import Watch, WatchSlot
@@ -36,6 +37,7 @@ class Desk:
         self.slot = slot
         self.hub = hub
         self.telemetry = telemetry
+        self.lanes = LaneReader(store)
         self.snapshot = Snapshot(slot=slot, clock=clock)
         self._index: tuple[int, CoinIndex] | None = None
         self._locks: dict[str, asyncio.Lock] = {}
