@@ -24,9 +24,12 @@ class Episode(NamedTuple):
     notices: tuple[int, ...]
 
 
-def episodes(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int) -> list[Episode]:
-    """All firings over `truth` (int8 per step), oldest first; `recovered` is the recovery condition, None without one."""
-    since, fired, resolved = _firings(truth, over_of(truth, recovered), timing, step_ms)
+def episodes(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int, closed: Flags | None = None) -> list[Episode]:
+    """All firings over `truth` (int8 per step), oldest first; `recovered` is the recovery condition, None without one.
+
+    `closed`: steps outside of the rule's schedule, at which nothing is known and every episode ends.
+    """
+    since, fired, resolved = _firings(truth, over_of(truth, recovered), timing, step_ms, closed)
     unknown, known = runs(truth == UNKNOWN)
     silence = list(zip(unknown.tolist(), known.tolist(), strict=True))
     told = Told(timing, step_ms, silence)
@@ -37,10 +40,10 @@ def episodes(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int) -> l
     ]
 
 
-def phases(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int) -> I1:
+def phases(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int, closed: Flags | None = None) -> I1:
     """The phase of the state machine after every step, as `Phase` numbers them."""
     over = over_of(truth, recovered)
-    _, fired, resolved = _firings(truth, over, timing, step_ms)
+    _, fired, resolved = _firings(truth, over, timing, step_ms, closed)
     edges = np.zeros(len(truth) + 1, np.int64)
     np.add.at(edges, fired, 1)
     np.add.at(edges, resolved, -1)
@@ -50,9 +53,9 @@ def phases(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int) -> I1:
     return found
 
 
-def times(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int) -> int:
+def times(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int, closed: Flags | None = None) -> int:
     """How many firings there are."""
-    return len(_firings(truth, over_of(truth, recovered), timing, step_ms)[1])
+    return len(_firings(truth, over_of(truth, recovered), timing, step_ms, closed)[1])
 
 
 def runs(flags: Flags) -> tuple[I8, I8]:
@@ -71,7 +74,7 @@ def over_of(truth: I1, recovered: I1 | None) -> Flags:
     return over
 
 
-def _firings(truth: I1, over: Flags, timing: Timing, step_ms: int) -> tuple[I8, I8, I8]:
+def _firings(truth: I1, over: Flags, timing: Timing, step_ms: int, closed: Flags | None) -> tuple[I8, I8, I8]:
     """Starts of waiting, firings and ends (the length where there is none), of the episodes that really happen."""
     starts, ends = runs(truth == TRUE)
     fires = starts + _steps(timing.for_ms, step_ms)
@@ -81,6 +84,8 @@ def _firings(truth: I1, over: Flags, timing: Timing, step_ms: int) -> tuple[I8, 
         _next_end(fires, *runs(over), _steps(timing.keep_ms, step_ms), len(truth)),
         _next_end(fires, *_silences(truth), _steps(LOST_MS, step_ms) - 1, len(truth)),
     )
+    if closed is not None:
+        resolved = np.minimum(resolved, _next_end(fires, *runs(closed), 0, len(truth)))
     following = np.searchsorted(starts, resolved)
     chosen, at = [], 0
     following_list = following.tolist()

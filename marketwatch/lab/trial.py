@@ -13,7 +13,7 @@ from ..alerts.machine import Timing
 from ..rules.along import Along, along
 from ..rules.history import History
 from ..rules.program import Program, compile_rule
-from ..rules.truth import F8, I1, UNKNOWN
+from ..rules.truth import F8, I1, UNKNOWN, Flags
 from .course import Episode, episodes, times
 from .question import Question
 
@@ -33,6 +33,7 @@ class Track:
     recovered: list[I1] = field(default_factory=list)
     values: list[F8] = field(default_factory=list)
     prices: list[F8] = field(default_factory=list)
+    closed: list[Flags] = field(default_factory=list)
     seen: bool = False
 
 
@@ -55,6 +56,7 @@ class Trial:
     truth: I1
     values: NDArray[np.float32]
     asked: int
+    closed: Flags | None
 
     def at_ms(self, step: int) -> int:
         """The time of a step."""
@@ -82,7 +84,10 @@ def look(question: Question, track: Track, history: History, others: Mapping[str
 
     main = said(question.program)
     assert main.truth is not None
-    track.truths.append(told(question, main.truth, history, seen=track.seen)[skip:])
+    closed = closed_of(question, history)
+    if closed is not None:
+        track.closed.append(closed[skip:])
+    track.truths.append(told(question, main.truth, history, closed, seen=track.seen)[skip:])
     track.seen = track.seen or bool(np.isfinite(history.price).any())
     if question.rule.recover is not None:
         recovered = said(question.rule.recover).truth
@@ -92,10 +97,16 @@ def look(question: Question, track: Track, history: History, others: Mapping[str
     track.prices.append(history.price[skip:].copy())
 
 
-def told(question: Question, truth: I1, history: History, *, seen: bool) -> I1:
-    """The truth as the live evaluator takes it: unknown where it does not look, before the first price (`seen`: there was one
-    before the history began) and, for a rule about the market alone, inside gaps."""
-    blind = np.zeros(len(history), np.bool_)
+def closed_of(question: Question, history: History) -> Flags | None:
+    """Steps outside of the rule's schedule; None for a rule without one."""
+    schedule = question.rule.schedule
+    return None if schedule is None else schedule.closed(history.end_ms)
+
+
+def told(question: Question, truth: I1, history: History, closed: Flags | None, *, seen: bool) -> I1:
+    """The truth as the live evaluator takes it: unknown where it does not look, where the rule's schedule is closed, before the
+    first price (`seen`: there was one before the history began) and, for a rule about the market alone, inside gaps."""
+    blind = np.zeros(len(history), np.bool_) if closed is None else closed.copy()
     if question.rule.market_only:
         blind |= history.gap
     if question.rule.scope is Scope.SYMBOL and not seen:
@@ -120,10 +131,11 @@ def conclude(question: Question, track: Track) -> Trial:
     truth = np.concatenate(track.truths) if track.truths else np.zeros(0, np.int8)
     recovered = np.concatenate(track.recovered) if track.recovered else None
     values, prices = (np.concatenate(column) if column else empty for column in (track.values, track.prices))
+    closed = np.concatenate(track.closed) if track.closed else None
     step, timing = track.sample_ms, question.rule.timing(-1)
     asked = max(0, -(-(question.from_ms - track.first_ms) // step))
-    found = [one for one in episodes(truth, recovered, timing, step) if one.fired >= asked]
-    span = truth[asked:]
+    found = [one for one in episodes(truth, recovered, timing, step, closed) if one.fired >= asked]
+    span, shut = truth[asked:], None if closed is None else closed[asked:]
     bare, waited = Timing(), Timing(for_ms=timing.for_ms)
     fired = np.array([one.fired for one in found], np.int64)
     known = np.flatnonzero(np.isfinite(prices[asked:])) + asked
@@ -131,8 +143,9 @@ def conclude(question: Question, track: Track) -> Trial:
     return Trial(
         track.symbol, step, track.first_ms, found,
         [float(values[one.fired]) for one in found], [float(prices[one.fired]) for one in found],
-        len(span), int(np.count_nonzero(span)), times(span, None, bare, step), times(span, None, waited, step),
-        _moves(prices, fired, step), _moves(prices, moments, step), truth, values.astype(np.float32), asked,
+        len(span), int(np.count_nonzero(span)), times(span, None, bare, step, shut),
+        times(span, None, waited, step, shut),
+        _moves(prices, fired, step), _moves(prices, moments, step), truth, values.astype(np.float32), asked, shut,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from ..errors import InvalidRequest
 from ..lab.archive import Archive
 from ..lab.course import phases, runs
 from ..lab.question import Durations, Question, question
-from ..lab.trial import told
+from ..lab.trial import closed_of, told
 from ..model.alerts import Alert, Rule
 from ..ports import MarketStore
 from ..rules.errors import RuleError
@@ -125,7 +125,7 @@ def _question(incident: Incident, watch: Watch, sample_ms: int) -> Question:
             sample_ms=sample_ms,
             reference=watch.reference,
             recover=rule.recover,
-            durations=Durations(rule.for_ms or None, rule.keep_firing_ms, rule.cooldown_ms),
+            durations=Durations(rule.for_ms or None, rule.keep_firing_ms, rule.cooldown_ms, rule.schedule),
         )
     except RuleError as error:
         raise InvalidRequest(f"The rule as it is stored cannot be evaluated: {error}") from None
@@ -134,7 +134,7 @@ def _question(incident: Incident, watch: Watch, sample_ms: int) -> Question:
 def _rule(alert: Alert) -> Rule:
     try:
         rule = rule_of(alert.context["rule"])
-        fine = isinstance(rule.expression, str) and isinstance(rule.recover, str | None)
+        fine = isinstance(rule.expression, str) and all(isinstance(one, str | None) for one in (rule.recover, rule.schedule))
         fine = fine and all(isinstance(one, int) for one in (rule.for_ms, rule.keep_firing_ms, rule.cooldown_ms))
     except (KeyError, TypeError, ValueError):
         fine = False
@@ -155,9 +155,10 @@ def lanes_of(asked: Question, histories: Mapping[str, History], alert: Alert) ->
     own = histories[asked.symbols[0]]
     reference = None if asked.reference is None else histories.get(asked.reference)
     lane = Lane(Side(own, histories, reference), asked.windows, Knowledge())
-    truth = told(asked, lane.truth(asked.program.expression), own, seen=False)
+    closed = closed_of(asked, own)
+    truth = told(asked, lane.truth(asked.program.expression), own, closed, seen=False)
     recovered = None if asked.rule.recover is None else lane.truth(asked.rule.recover.expression)
-    stood = phases(truth, recovered, asked.rule.timing(-1), own.sample_ms)
+    stood = phases(truth, recovered, asked.rule.timing(-1), own.sample_ms, closed)
     skip = max(0, (asked.from_ms - own.from_ms) // own.sample_ms)
     nodes, thresholds = _drawn(asked.rule)
     terms = _stored(alert)
