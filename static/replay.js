@@ -31,7 +31,6 @@ let cursor = 0; // Index of the last second that is shown.
 let speed = 5;
 let playing = 0; // Id of the animation frame, 0 while paused.
 let began = 0, beganAt = 0;
-let wanted = false; // The slider was moved and the frame that shows it has not come yet.
 
 function build() {
   box.replaceChildren();
@@ -323,10 +322,7 @@ function listen() {
   $("forth").addEventListener("click", () => jump(cursor + 1));
   const moment = () => bars.findIndex((bar) => bar.time >= markerTime());
   $("moment").addEventListener("click", () => jump(moment()));
-  scrub.addEventListener("input", () => {
-    if (!wanted) requestAnimationFrame(() => { wanted = false; jump(Number(scrub.value)); }); // One drawing for each frame.
-    wanted = true;
-  });
+  scrub.addEventListener("input", () => jump(Number(scrub.value)));
   chart.subscribeClick((event) => { if (event.time !== undefined) jump(event.time - bars[0].time); });
   for (const button of document.querySelectorAll("[data-speed]")) {
     button.addEventListener("click", () => {

@@ -39,7 +39,7 @@ async def fired(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple
     rules: Path = tmp_path_factory.mktemp("rules") / "rules.yml"
     rules.write_text(RULES, "utf-8")
     async with program("demo", env={**GENEROUS, "MARKETWATCH_RULES": str(rules)}) as running:
-        await running.until("/")
+        await running.until("/", timeout_s=60.0)
         yield running, await _first(running)
 
 
@@ -47,7 +47,7 @@ async def _first(running: Program) -> str:
     """Wait until an alert has fired and more than five seconds after it are stored."""
     origin = running.url.rstrip("/")
     async with aiohttp.ClientSession() as client:
-        for _ in range(200):
+        for _ in range(400):
             async with client.get(f"{origin}/api/alerts?coin_id=BTCUSDT&limit=1000") as answer:
                 rows = [row for row in (await answer.json())["data"] if row["state"] != "pending"]
             if rows:
