@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -66,7 +66,7 @@ class Lived(NamedTuple):
 @asynccontextmanager
 async def live(tape: Tape, folder: Path, *, disturbed: bool = False) -> AsyncIterator[Lived]:
     """Play the tape through the fake venue into a watch with the rules in force and a store."""
-    settings = {"windows": ("2m",), "whale_usd": WHALE_USD, "lateness_ms": LATENESS_MS, "stale_s": 3600.0}
+    settings: dict[str, Any] = {"windows": ("2m",), "whale_usd": WHALE_USD, "lateness_ms": LATENESS_MS, "stale_s": 3600.0}
     async with Rig(tape, speed=1, venue={"flat_out": True}, **settings) as rig:
         own = Settings.of(data_dir=folder, database_url=f"sqlite:///{folder / 'm.db'}")
         store = open_store(own, clock=rig.clock)
