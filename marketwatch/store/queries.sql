@@ -192,7 +192,6 @@ FROM alert_rules WHERE CAST($1 AS text) IS NULL OR rule_id = $1 ORDER BY rule_id
 SELECT notification_id, alert_id, channel, kind, state, attempts, created_at, last_error, due_at, sent_at
 FROM outbox WHERE CAST($1 AS text) IS NULL OR state = $1 ORDER BY created_at, notification_id LIMIT $2
 
-<<<<<<< HEAD
 -- name: add_user
 INSERT INTO accounts (user_id, username, username_key, email, email_key, password_hash, role, created_at, active, totp_secret,
   totp_confirmed, totp_step, outside, preferences)
@@ -350,7 +349,7 @@ WHERE sequence < $1 ORDER BY sequence DESC LIMIT $2
 -- name: audit_after
 SELECT sequence, time, actor, action, subject, result, address, previous, digest FROM audit_log
 WHERE sequence > $1 ORDER BY sequence LIMIT $2
-=======
+
 -- name: deliveries
 SELECT notification_id, alert_id, channel, kind, state, attempts, created_at, last_error, due_at, sent_at
 FROM outbox
@@ -360,4 +359,3 @@ ORDER BY created_at DESC, notification_id DESC LIMIT $3
 -- name: receipts
 SELECT notification_id, alert_id, channel, kind, state, attempts, created_at, last_error, due_at, sent_at
 FROM outbox WHERE alert_id = $1 ORDER BY created_at DESC, notification_id DESC LIMIT $2
->>>>>>> main
