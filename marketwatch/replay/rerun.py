@@ -16,6 +16,7 @@ from ..engine.candles import INTERVALS
 from ..errors import NotFound
 from ..model.alerts import Alert, Alerts, Rule, Watchlists
 from ..model.market import Candle, Samples, Source, VenueCandles, Whale, Whales
+from ..model.silences import Silence, Silences
 from ..ports import MarketStore, SampleColumns
 from ..rules.nodes import Indicator, of_type
 from ..watch import Watch
@@ -40,6 +41,7 @@ class Script(NamedTuple):
     samples: list[SampleColumns]
     whales: list[Whale]
     candles: list[Candle]
+    silences: list[Silence] = []
 
 
 class Step(NamedTuple):
@@ -73,7 +75,8 @@ async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms
             end_ms = from_ms // INTERVALS[interval] * INTERVALS[interval]
             candles += await store.candles(symbol, interval, to_ms=end_ms, limit=_MOST_CANDLES)
     whales.sort(key=lambda whale: (whale.trade.time_ms, whale.trade.symbol, whale.trade.trade_id))
-    return Script(alert, rule_of(facts)._replace(enabled=True), symbols, from_ms, to_ms, samples, whales, candles)
+    silences = await store.silences()
+    return Script(alert, rule_of(facts)._replace(enabled=True), symbols, from_ms, to_ms, samples, whales, candles, silences)
 
 
 def _intervals(alert: Alert) -> list[str]:
@@ -141,6 +144,7 @@ class Rerun:
         symbol = self.script.alert.symbol
         publish(Watchlists("file", dict.fromkeys(list_names(self.script.rule.symbols), (symbol,))))
         self.lookout.use([self.script.rule])
+        publish(Silences(self.script.silences))
         if self.script.candles:
             publish(VenueCandles(self.watch.venue, self.script.candles, history=True))
         for samples in steps(self.script.samples, self.script.symbols, self.script.to_ms):
