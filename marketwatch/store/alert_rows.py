@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ..model.alerts import Alert, AlertState, Notification, Pin, Rule
+from ..model.alerts import Alert, AlertState, Notification, Pin, Rule, RuleRemoval
 from ..model.system import Level
 from .rows import clean
 
@@ -54,6 +54,10 @@ def rule_row(rule: Rule) -> tuple[Any, ...]:
         rule.keep_firing_ms, rule.cooldown_ms, rule.repeat_ms, str(rule.severity), _json(rule.channels), rule.enabled,
         rule.expires_ms, clean(rule.origin),
     )  # fmt: skip
+
+
+def removal_row(removal: RuleRemoval) -> tuple[Any, ...]:
+    return clean(removal.rule_id), removal.removed_ms
 
 
 def alert_row(alert: Alert) -> tuple[Any, ...]:

@@ -117,6 +117,7 @@ TABLES: tuple[Table, ...] = (
             {"rule_id", "name", "expression", "symbols", "recover", "severity", "channels", "origin"}
         ),
     ),
+    Table("rule_removals", ("rule_id", "removed_at"), texts=frozenset({"rule_id"})),
     Table(
         "alerts",
         (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from ..model.alerts import Alert, AlertState, Notification, Rule
+from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
 from ..model.market import Candle, Gap, Instrument
 from ..ports import SampleColumns, StoredTrade, TradeAggregate
 from .alert_rows import decode_alert, decode_rule, notification_row
@@ -158,6 +158,9 @@ class Reads(ABC):
         found = [decode_rule(row) for row in rows]
         newest = {rule.rule_id: rule for rule in reversed(found)}
         return found if every_version else sorted(newest.values(), key=lambda rule: rule.rule_id)
+
+    async def removals(self) -> list[RuleRemoval]:
+        return [RuleRemoval(*row) for row in await self._rows("removals")]
 
     async def acknowledge(self, alert_id: str, at_ms: int) -> bool:
         return await self._change("acknowledge", clean(alert_id), at_ms) > 0
