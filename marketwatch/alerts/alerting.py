@@ -56,7 +56,12 @@ class Alerting:
             self._warn(f"The stored rules cannot be read, only those of the rules file are in force: {error}")
         await self._desk.begin(self._publish)
         self.rulebook = Rulebook(
-            path=self._path, clock=self._clock, publish=self._publish, on_change=self._desk.take_file, known=known
+            path=self._path,
+            clock=self._clock,
+            publish=self._publish,
+            on_change=self._desk.take_file,
+            known=known,
+            current=lambda: self._watch.state.rules,
         )
         await self.rulebook.refresh()
         await self._restore()

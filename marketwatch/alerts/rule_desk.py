@@ -16,6 +16,7 @@ from ..model.system import Level, Notice
 from ..ports import MarketStore, UserDatabase, WriteBatch
 from .rule_file import MOST_RULES
 from .rule_sheet import Mistake
+from .rulebook import with_mute
 
 _KEY = "own-rules"
 _RETRY_S = 10.0
@@ -90,7 +91,11 @@ class RuleDesk:
         self._put_in_force()
 
     async def _read(self, store: MarketStore) -> None:
-        stored = [rule for rule in await store.rules(every_version=True) if rule.origin != "file"]
+        found = await store.rules(every_version=True)
+        stored = [rule for rule in found if rule.origin != "file"]
+        for rule in found:
+            if rule.origin == "file" and rule.muted_until_ms is not None and self._file is not None:
+                self._file = list(with_mute(self._file, rule.rule_id, rule.muted_until_ms))
         self._removed = {removal.rule_id: removal.removed_ms or 0 for removal in await store.removals()}
         self._versions = {}
         for rule in stored:
@@ -147,7 +152,7 @@ class RuleDesk:
             if made == present:
                 return present
             self._check_name(made)
-            made = self._next(made)
+            made = made if made.content == present.content else self._next(made)
             await self._commit(store, made)
         self._put_in_force()
         return made
@@ -160,6 +165,21 @@ class RuleDesk:
                 return present
             made = self._next(present._replace(enabled=on))
             await self._commit(store, made)
+        self._put_in_force()
+        return made
+
+    async def mute(self, rule_id: str, until_ms: int | None) -> Rule:
+        """Tell nobody of a rule, be it of the file, until then (`FOREVER_MS`: until it is taken back); None takes it back.
+
+        Its version and its episodes stay."""
+        async with self._work() as store:
+            of_file = next((rule for rule in self._file or () if rule.rule_id == rule_id), None)
+            made = (of_file or self._present(rule_id))._replace(muted_until_ms=until_ms)
+            if of_file is None:
+                await self._commit(store, made)
+            else:
+                await self._store(store, WriteBatch(rules=[made]))
+                self._file = list(with_mute(self._file or (), rule_id, until_ms))
         self._put_in_force()
         return made
 
@@ -184,6 +204,7 @@ class RuleDesk:
             if rule_id in self._removed:
                 self._check_room()
             self._check_name(chosen)
+            chosen = chosen._replace(muted_until_ms=versions[0].muted_until_ms)
             made = chosen if chosen.version == versions[0].version else self._next(chosen)
             if made != versions[0] or rule_id in self._removed:
                 await self._commit(store, made)
@@ -213,8 +234,9 @@ class RuleDesk:
         await self._store(store, WriteBatch(rules=[rule], removals=removals))
         self._removed.pop(rule.rule_id, None)
         versions = self._versions.setdefault(rule.rule_id, [])
-        if not versions or versions[0].version != rule.version:
-            versions.insert(0, rule)
+        if versions and versions[0].version == rule.version:
+            del versions[0]
+        versions.insert(0, rule)
 
     async def _store(self, store: MarketStore, batch: WriteBatch) -> None:
         """Commit; where it is not known whether that was done, everything is read again."""

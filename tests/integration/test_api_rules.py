@@ -18,7 +18,7 @@ from marketwatch.alerts.rule_file import MOST_RULES
 from marketwatch.errors import StoreReadOnly, StoreUnavailable
 from marketwatch.model.alerts import AlertState
 from tests.kit.alerts import rule
-from tests.kit.watches import START_MS, World, publish_trades, trade, world
+from tests.kit.watches import START_MS, World, desk_of, publish_trades, trade, world
 
 Client = TestClient[web.Request, web.Application]
 RULE = {"name": "Fast fall", "expression": "change(5m) <= -3", "symbols": ["BTCUSDT"], "for": "30s", "cooldown": "10m"}
@@ -86,6 +86,10 @@ async def test_rule_with_everything_comes_back_as_it_was_sent(client: Client) ->
         "channels": ["app", "webhook"],
         "enabled": False,
         "expires_at": "2027-01-01T00:00:00Z",
+        "schedule": "Mon-Fri 08:00-18:00 Europe/Berlin",
+        "intrabar": True,
+        "note": "Look at the order book\nfirst.",
+        "muted_until": "9999-12-31T23:59:59.999Z",
     }
     found = await create(client, **body)
     assert {key: found[key] for key in body} == {**body, "recover": "0.4", "expires_at": "2027-01-01T00:00:00.000Z"}
@@ -187,6 +191,27 @@ async def test_rule_switched_off_and_on_keeps_everything_else(made: World, clien
     assert (await send(client, "PUT", "/api/rules/fast-fall/enabled", {"enabled": True}))[1]["enabled"]
 
 
+@pytest.mark.parametrize("rule_id", ["fast-fall", "file-told"])
+async def test_rule_muted_keeps_its_version_and_is_muted_after_a_restart(made: World, client: Client, rule_id: str) -> None:
+    await create(client)
+    status, found = await send(client, "PUT", f"/api/rules/{rule_id}/muted", {"until": "2030-01-01T00:00:00Z"})
+    assert (status, found["version"], found["muted_until"]) == (200, 1, "2030-01-01T00:00:00.000Z")
+    assert made.watch.state.rules[rule_id].muted_until_ms == 1_893_456_000_000
+    again = desk_of(made.store, made.clock, made.settings)
+    await again.begin(made.watch.bus.publish)
+    again.take_file([rule("file-told", name="Told by file")])
+    await again.load()
+    assert {one.rule_id: one.muted_until_ms for one in again.in_force}[rule_id] == 1_893_456_000_000
+    assert (await send(client, "PUT", f"/api/rules/{rule_id}/muted", {"until": None}))[1]["muted_until"] is None
+    assert (await send(client, "PUT", f"/api/rules/{rule_id}/muted", {"until": "soon"}))[0] == 400
+    assert (await send(client, "PUT", "/api/rules/nothing/muted", {"until": None}))[0] == 404
+
+
+async def test_rule_with_another_note_keeps_its_version(client: Client) -> None:
+    first = await create(client)
+    assert await send(client, "PUT", "/api/rules/fast-fall", {**first, "note": "Call."}) == (200, {**first, "note": "Call."})
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
@@ -274,7 +299,20 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=8,
 )
-_FIELDS = (*RULE, "recover", "keep_firing_for", "repeat", "severity", "channels", "enabled", "expires_at", "x")
+_FIELDS = (
+    *RULE,
+    "recover",
+    "keep_firing_for",
+    "repeat",
+    "severity",
+    "channels",
+    "enabled",
+    "expires_at",
+    "schedule",
+    "note",
+    "muted_until",
+    "x",
+)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -16,8 +16,9 @@ from .alerts import Name, RuleRow, Version, rule_row, stored_versions
 from .desk import Desk
 from .endpoint import Endpoint
 from .market import NoQuery
+from .parameters import read_time
 
-KEYS = {"expires_at": "expires"}
+KEYS = {"expires_at": "expires", "muted_until": "muted"}
 """Fields of a body that the rules file calls otherwise."""
 _FIELDS = {key: field for field, key in KEYS.items()}
 Condition = Annotated[str, Meta(max_length=2000)]
@@ -43,6 +44,10 @@ class RuleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: Annotated[list[Symbol], Meta(max_length=100)] | None = None
     enabled: bool = True
     expires_at: Moment | None = None
+    schedule: Annotated[str, Meta(max_length=300)] | None = None
+    intrabar: bool = False
+    note: Annotated[str, Meta(max_length=1000)] = ""
+    muted_until: Moment | None = None
 
 
 class RuleChange(RuleBody, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +62,12 @@ class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """On or off."""
 
     enabled: bool
+
+
+class Mute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`until`: nobody is told before then; null: people are told again."""
+
+    until: Moment | None
 
 
 class OneRule(msgspec.Struct, frozen=True):
@@ -113,6 +124,17 @@ async def switch(desk: Desk, query: OneRule, body: Switch) -> RuleRow:
     return rule_row(await desk.rule_desk.switch(query.rule_id, on=body.enabled))
 
 
+async def mute(desk: Desk, query: OneRule, body: Mute) -> RuleRow:
+    """Muted, or not any more."""
+    try:
+        until_ms = None if body.until is None else read_time(body.until)
+    except ValueError:
+        shown = str(body.until)[:40]
+        message = f'"until" was "{shown}"; it must be an ISO 8601 time such as 2027-01-01T00:00:00Z.'
+        raise InvalidRequest(message, [{"field": "until", "column": 1, "message": message, "hint": ""}]) from None
+    return rule_row(await desk.rule_desk.mute(query.rule_id, until_ms))
+
+
 async def remove(desk: Desk, query: OneRule, _body: None) -> RuleRow:
     """The newest version of the rule that is gone."""
     return rule_row(await desk.rule_desk.remove(query.rule_id))
@@ -155,6 +177,10 @@ ACTIONS: tuple[Action[Any], ...] = (
     Action(
         "PUT", "/api/rules/{rule_id}/enabled", "Switch a rule on or off", OneRule, Switch, RuleRow, switch, "alerts",
         "switch_rule", conflicts=True,
+    ),
+    Action(
+        "PUT", "/api/rules/{rule_id}/muted", "Mute a rule", OneRule, Mute, RuleRow, mute, "alerts", "mute_rule",
+        description="It goes on, but nobody is told. Rules of the file too; the year 9999 is for ever.",
     ),
     Action(
         "DELETE", "/api/rules/{rule_id}", "Delete a rule", OneRule, None, RuleRow, remove, "alerts", "delete_rule",
