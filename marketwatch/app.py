@@ -178,7 +178,7 @@ class Application:
             desk=self.desk,
         )
         self.store.use(store)
-        self.slot.put(session.watch, session.alerting.lookout)
+        self.slot.put(session.watch, session.alerting.lookout, session.outbox)
         log.info("market_open", venue=feed.venue, source=feed.source.value, symbols=len(instruments))
         return session
 
