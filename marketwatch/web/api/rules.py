@@ -27,6 +27,9 @@ Symbol = Annotated[str, Meta(min_length=1, max_length=100)]
 Moment = Annotated[str, Meta(max_length=40, description="An ISO 8601 time")]
 
 
+_SINCE_1970 = r"^(19[7-9]\d|[2-9]\d{3})-"
+
+
 class RuleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole rule; what is left out has its default. `symbols`: a list, `*` for all, or the name of a watchlist.
 
@@ -67,7 +70,7 @@ class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Mute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`until`: nobody is told before then; null: people are told again."""
 
-    until: Moment | None
+    until: Annotated[str, Meta(max_length=40, extra_json_schema={"format": "date-time", "pattern": _SINCE_1970})] | None
 
 
 class OneRule(msgspec.Struct, frozen=True):
