@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from aiohttp import web
@@ -12,6 +13,7 @@ from .. import __version__
 from ..clock import Clock
 from ..config import Settings
 from ..resources import resource_dir
+from ..watch import Watch
 from .assets import Assets
 from .contexts.errors import ErrorPage
 from .contexts.frame import Frame, build_frame
@@ -44,26 +46,28 @@ class Renderer:
             bytecode_cache=None,
         )
         self._environment.globals["asset"] = self.assets.url
+        self._environment.globals["past"] = past
+        self._environment.filters["here"] = here
         self._fragments: dict[str, tuple[jinja2.Template, str]] = {}
 
-    def fragment(self, template: str, context: Any) -> str:
-        """One fragment as the page includes it; `template` such as `fragments/_row.html`."""
+    def fragment(self, template: str, context: Any, *, at: str = "") -> str:
+        """One fragment as the page includes it; `template` such as `fragments/_row.html`. `at`: as of which moment."""
         found = self._fragments.get(template)
         if found is None:
             name = template.rpartition("/_")[2].removesuffix(".html")
             found = self._fragments[template] = (self._environment.get_template(template), name)
-        return found[0].render({found[1]: context})
+        return found[0].render({found[1]: context, "at": at} if at else {found[1]: context})
 
     def html(self, template: str, frame: Frame, page: Any) -> str:
         """A whole page."""
         return self._environment.get_template(template).render(frame=frame, page=page)
 
-    def frame(self, request: web.Request) -> Frame:
-        """The frame for this request: theme from its cookie, market from the slot."""
+    def frame(self, request: web.Request, *, watch: Watch | None = None) -> Frame:
+        """The frame for this request: theme from its cookie, market from the slot unless another one is shown."""
         slot = request.app[WATCH]
         theme = request.cookies.get("theme", "auto")
         return build_frame(
-            watch=slot.current,
+            watch=watch or slot.current,
             waiting=slot.waiting,
             clock=self.clock,
             boot=f"{self.boot}-{slot.generation}",
@@ -72,13 +76,36 @@ class Renderer:
             version=__version__,
         )
 
-    def page(self, request: web.Request, template: str, context: Any, *, status: int = 200) -> web.Response:
+    def page(
+        self, request: web.Request, template: str, context: Any, *, status: int = 200, frame: Frame | None = None
+    ) -> web.Response:
         """The page as an answer."""
-        text = self.html(template, self.frame(request), context)
+        text = self.html(template, frame or self.frame(request), context)
         answer = web.Response(text=text, status=status, content_type="text/html", headers=_NO_STORE)
         if len(text) > 2048:
             answer.enable_compression()
         return answer
+
+
+def _at(context: jinja2.runtime.Context) -> str:
+    frame = context.get("frame")
+    return str(context.get("at", "")) if frame is None else str(frame.at)
+
+
+@jinja2.pass_context
+def past(context: jinja2.runtime.Context) -> bool:
+    """In a template: whether the page shows an earlier moment, where nothing is live and nothing can be changed."""
+    return bool(_at(context))
+
+
+@jinja2.pass_context
+def here(context: jinja2.runtime.Context, href: str) -> str:
+    """In a template: an address of this program that stays at the moment which the page shows."""
+    at = _at(context)
+    path = href.partition("?")[0]
+    if not at or not (path in ("/", "/alerts", "/search") or path.startswith("/symbols/")):
+        return href
+    return f"{href}{'&' if '?' in href else '?'}at={quote(at, safe=':')}"
 
 
 def error_page(request: web.Request, status: int, title: str, sentence: str) -> web.Response:

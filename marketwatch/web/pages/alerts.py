@@ -9,11 +9,11 @@ from aiohttp import web
 from ...errors import NotFound
 from ..api.desk import DESK
 from ..contexts.alerts import Query, alerts_page
-from ..contexts.frame import market_now_ms
-from ..keys import CLOCK, HUB, RENDERER, SETTINGS, WATCH
+from ..keys import HUB, SETTINGS, WATCH
 from ..live import LIVE, alerts_channel
 from ..render import error_page
 from .overview import connecting
+from .scene import open_scene
 
 routes = web.RouteTableDef()
 
@@ -28,7 +28,7 @@ def read_query(request: web.Request) -> Query:
 
 @routes.get("/alerts")
 async def alerts(request: web.Request) -> web.Response:
-    """The page; `state`, `coin` and `rule` choose what it shows."""
+    """The page; `state`, `coin` and `rule` choose what it shows, `at` as of when."""
     watch = request.app[WATCH].current
     if watch is None:
         return connecting(request)
@@ -36,20 +36,23 @@ async def alerts(request: web.Request) -> web.Response:
         query = read_query(request)
     except NotFound as error:
         return error_page(request, 404, "This coin is not watched", str(error))
-    live = request.app[LIVE]
-    await live.history.load()
+    scene = await open_scene(request, watch)
+    if isinstance(scene, web.Response):
+        return scene
+    past, problem = await scene.past()
     name = alerts_channel(query)
     given = urlencode({key: value for key, value in query._asdict().items() if value}, quote_via=quote)
+    stream = scene.stream(name, "alerts")
     context = alerts_page(
-        watch,
-        live.history.past(watch),
+        scene.watch,
+        past,
         query,
-        now_ms=market_now_ms(watch, request.app[CLOCK]),
-        stream=live.stream_address(name, "alerts") + ("&" + given if given else ""),
-        problem=live.history.problem,
+        now_ms=scene.now_ms,
+        stream=stream + "&" + given if stream and given else stream,
+        problem=problem,
         file=str(request.app[SETTINGS].rules_file),
     )
-    return request.app[RENDERER].page(request, "alerts.html", context)
+    return scene.page("alerts.html", context)
 
 
 @routes.get("/stream/alerts")
