@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..alerts.machine import Timing
-from ..rules.truth import F8, I1
+from ..rules.truth import F8, I1, Flags
 from .course import times
 from .question import DAY_MS, Question, single_comparison
 from .trial import HORIZONS_MIN, Trial
@@ -147,20 +147,28 @@ def suggest(question: Question, trials: Sequence[Trial], per_day: float, days: f
         return None
     ranked = np.unique(known)
     timing, step = question.rule.timing(-1), question.sample_ms
-    threshold = _nearest(columns, ranked, per_day * days, timing, step)
+    shut = [trial.closed for trial in trials]
+    threshold = _nearest(columns, ranked, per_day * days, timing, step, shut)
     text = f"{sign * threshold:.4g}"
-    fires = sum(times(_truth(column, sign * float(text)), None, timing, step) for column in columns)
+    fires = _times(columns, sign * float(text), timing, step, shut)
     return Suggestion(per_day, float(text), f"{node.left.key} {node.operator} {text}", fires)
 
 
-def _nearest(columns: Sequence[F8], ranked: F8, wanted: float, timing: Timing, step: int) -> float:
+def _times(columns: Sequence[F8], threshold: float, timing: Timing, step: int, shut: Sequence[Flags | None]) -> int:
+    pairs = zip(columns, shut, strict=True)
+    return sum(times(_truth(column, threshold), None, timing, step, closed) for column, closed in pairs)
+
+
+def _nearest(
+    columns: Sequence[F8], ranked: F8, wanted: float, timing: Timing, step: int, shut: Sequence[Flags | None]
+) -> float:
     """Halve the thresholds from the lowest to the highest: the higher, the rarer."""
     low, high = 0, len(ranked) - 1
     best: tuple[float, float] | None = None
     for _ in range(_TRIES):
         middle = (low + high) // 2
         threshold = float(ranked[middle])
-        fires = sum(times(_truth(column, threshold), None, timing, step) for column in columns)
+        fires = _times(columns, threshold, timing, step, shut)
         off = abs(fires - wanted)
         if best is None or off < best[0] or (off == best[0] and threshold > best[1]):
             best = (off, threshold)

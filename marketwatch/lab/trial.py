@@ -13,7 +13,7 @@ from ..alerts.machine import Timing
 from ..rules.along import Along, along
 from ..rules.history import History
 from ..rules.program import Program, compile_rule
-from ..rules.truth import F8, I1, UNKNOWN
+from ..rules.truth import F8, I1, UNKNOWN, Flags
 from .course import Episode, episodes, times
 from .question import Question
 
@@ -33,6 +33,7 @@ class Track:
     recovered: list[I1] = field(default_factory=list)
     values: list[F8] = field(default_factory=list)
     prices: list[F8] = field(default_factory=list)
+    closed: list[Flags] = field(default_factory=list)
     seen: bool = False
 
 
@@ -55,6 +56,7 @@ class Trial:
     truth: I1
     values: NDArray[np.float32]
     asked: int
+    closed: Flags | None
 
     def at_ms(self, step: int) -> int:
         """The time of a step."""
@@ -81,7 +83,12 @@ def look(question: Question, track: Track, history: History, others: Mapping[str
         return along(program, history, windows=question.windows, others=others, reference=reference)
 
     main = said(question.program)
-    track.truths.append(_told(main.truth, _blind(question, track, history))[skip:])
+    blind = _blind(question, track, history)
+    if question.rule.schedule is not None:
+        closed = question.rule.schedule.closed(history.end_ms)
+        track.closed.append(closed[skip:])
+        blind |= closed
+    track.truths.append(_told(main.truth, blind)[skip:])
     if question.rule.recover is not None:
         recovered = said(question.rule.recover).truth
         assert recovered is not None
@@ -124,10 +131,11 @@ def conclude(question: Question, track: Track) -> Trial:
     truth = np.concatenate(track.truths) if track.truths else np.zeros(0, np.int8)
     recovered = np.concatenate(track.recovered) if track.recovered else None
     values, prices = (np.concatenate(column) if column else empty for column in (track.values, track.prices))
+    closed = np.concatenate(track.closed) if track.closed else None
     step, timing = track.sample_ms, question.rule.timing(-1)
     asked = max(0, -(-(question.from_ms - track.first_ms) // step))
-    found = [one for one in episodes(truth, recovered, timing, step) if one.fired >= asked]
-    span = truth[asked:]
+    found = [one for one in episodes(truth, recovered, timing, step, closed) if one.fired >= asked]
+    span, shut = truth[asked:], None if closed is None else closed[asked:]
     bare, waited = Timing(), Timing(for_ms=timing.for_ms)
     fired = np.array([one.fired for one in found], np.int64)
     known = np.flatnonzero(np.isfinite(prices[asked:])) + asked
@@ -135,8 +143,9 @@ def conclude(question: Question, track: Track) -> Trial:
     return Trial(
         track.symbol, step, track.first_ms, found,
         [float(values[one.fired]) for one in found], [float(prices[one.fired]) for one in found],
-        len(span), int(np.count_nonzero(span)), times(span, None, bare, step), times(span, None, waited, step),
-        _moves(prices, fired, step), _moves(prices, moments, step), truth, values.astype(np.float32), asked,
+        len(span), int(np.count_nonzero(span)), times(span, None, bare, step, shut),
+        times(span, None, waited, step, shut),
+        _moves(prices, fired, step), _moves(prices, moments, step), truth, values.astype(np.float32), asked, shut,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from ..watch import Watch
 from .assets import Assets
 from .contexts.errors import ErrorPage
 from .contexts.frame import Frame, build_frame
+from .guard import is_owner
 from .keys import RENDERER, WATCH
 
 THEMES = ("auto", "dark", "light")
@@ -46,7 +47,7 @@ class Renderer:
             bytecode_cache=None,
         )
         self._environment.globals["asset"] = self.assets.url
-        self._environment.globals["past"] = past
+        self._environment.globals["is_past"] = is_past
         self._environment.filters["here"] = here
         self._fragments: dict[str, tuple[jinja2.Template, str]] = {}
 
@@ -74,6 +75,7 @@ class Renderer:
             theme=theme if theme in THEMES else "auto",
             path=request.path,
             version=__version__,
+            owner=is_owner(request),
         )
 
     def page(
@@ -93,7 +95,7 @@ def _at(context: jinja2.runtime.Context) -> str:
 
 
 @jinja2.pass_context
-def past(context: jinja2.runtime.Context) -> bool:
+def is_past(context: jinja2.runtime.Context) -> bool:
     """In a template: whether the page shows an earlier moment, where nothing is live and nothing can be changed."""
     return bool(_at(context))
 
