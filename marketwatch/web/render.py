@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
-from urllib.parse import quote
 
 import jinja2
 from aiohttp import web
@@ -15,6 +14,7 @@ from ..config import Settings
 from ..resources import resource_dir
 from ..watch import Watch
 from .assets import Assets
+from .contexts.cursor import stay
 from .contexts.errors import ErrorPage
 from .contexts.frame import Frame, build_frame
 from .guard import is_owner
@@ -51,13 +51,13 @@ class Renderer:
         self._environment.filters["here"] = here
         self._fragments: dict[str, tuple[jinja2.Template, str]] = {}
 
-    def fragment(self, template: str, context: Any, *, at: str = "") -> str:
-        """One fragment as the page includes it; `template` such as `fragments/_row.html`. `at`: as of which moment."""
+    def fragment(self, template: str, context: Any) -> str:
+        """One fragment as the page includes it; `template` such as `fragments/_row.html`."""
         found = self._fragments.get(template)
         if found is None:
             name = template.rpartition("/_")[2].removesuffix(".html")
             found = self._fragments[template] = (self._environment.get_template(template), name)
-        return found[0].render({found[1]: context, "at": at} if at else {found[1]: context})
+        return found[0].render({found[1]: context})
 
     def html(self, template: str, frame: Frame, page: Any) -> str:
         """A whole page."""
@@ -91,7 +91,7 @@ class Renderer:
 
 def _at(context: jinja2.runtime.Context) -> str:
     frame = context.get("frame")
-    return str(context.get("at", "")) if frame is None else str(frame.at)
+    return "" if frame is None else str(frame.at)
 
 
 @jinja2.pass_context
@@ -103,11 +103,7 @@ def is_past(context: jinja2.runtime.Context) -> bool:
 @jinja2.pass_context
 def here(context: jinja2.runtime.Context, href: str) -> str:
     """In a template: an address of this program that stays at the moment which the page shows."""
-    at = _at(context)
-    path = href.partition("?")[0]
-    if not at or not (path in ("/", "/alerts", "/search") or path.startswith("/symbols/")):
-        return href
-    return f"{href}{'&' if '?' in href else '?'}at={quote(at, safe=':')}"
+    return stay(href, _at(context))
 
 
 def error_page(request: web.Request, status: int, title: str, sentence: str) -> web.Response:

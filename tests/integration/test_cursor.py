@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import pytest_asyncio
+from yarl import URL
 
 from marketwatch.alerts.lookout import Lookout
 from marketwatch.clock import ManualClock, SystemClock
 from marketwatch.config import Settings
+from marketwatch.errors import NotFound, StoreUnavailable
 from marketwatch.feed.recorded import RecordedFeed
-from marketwatch.model.alerts import Rule
+from marketwatch.model.alerts import AlertState, Rule
 from marketwatch.model.market import Instrument, Pulse, Source, Trades
 from marketwatch.model.metrics import MetricTable
-from marketwatch.ports import MarketStore
+from marketwatch.ports import MarketStore, SampleMarks
 from marketwatch.replay.cursor import Cursor
 from marketwatch.replay.pins import IncidentPins
 from marketwatch.store.writer import StoreWriter
@@ -27,8 +32,9 @@ from marketwatch.web.contexts.metrics import metrics_of
 from marketwatch.web.contexts.overview import all_facts, row_of
 from marketwatch.web.contexts.summary import whales_of
 from marketwatch.web.contexts.symbol import candles_of
-from tests.kit.watches import World, raising, sqlite_store, test_settings
+from tests.kit.watches import World, make_watch, raising, sqlite_store, test_settings
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 FILES = ("spot_btcusdt_20240808.gz", "spot_ethusdt_20240808.gz")
 PAIRS = [Instrument("BTCUSDT", "BTC", "USDT"), Instrument("ETHUSDT", "ETH", "USDT")]
 LATENESS_MS = 5000
@@ -126,9 +132,10 @@ async def played(folder: Path, recorded: Path, store: MarketStore) -> AsyncItera
     await writer.aclose()
 
 
-@pytest.fixture
-async def run(tmp_path: Path, recorded: Path) -> AsyncIterator[Run]:
-    async with sqlite_store(tmp_path, test_settings()) as store, played(tmp_path, recorded, store) as made:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def run(tmp_path_factory: pytest.TempPathFactory, recorded: Path) -> AsyncIterator[Run]:
+    folder = tmp_path_factory.mktemp("cursor")
+    async with sqlite_store(folder, test_settings()) as store, played(folder, recorded, store) as made:
         yield made
 
 
@@ -149,3 +156,139 @@ async def test_pages_of_earlier_moments_show_the_very_numbers_of_then(run: Run) 
         fired += len(again.firing)
     assert cursor.errors == 0
     assert fired > 3
+
+
+async def test_alert_fires_as_of_a_moment_inside_it_and_does_not_exist_before_it(run: Run) -> None:
+    cursor, now_ms = cursor_of(run), max(run.shown)
+    one = next(
+        alert for alert in run.watch.state.recent_alerts if alert.resolved_ms and alert.fired_ms > min(run.shown) + 5_000
+    )
+    assert one.resolved_ms is not None
+    await run.world.store.acknowledge(one.alert_id, one.resolved_ms + 1_000)
+    states = {}
+    for name, at_ms in (
+        ("before", one.fired_ms - 500),
+        ("fired", one.fired_ms),
+        ("last", one.resolved_ms - 500),
+        ("over", one.resolved_ms),
+        ("seen", one.resolved_ms + 1_000),
+    ):
+        state = (await cursor.at(at_ms, now_ms)).watch.state
+        held = state.alerts.get(one.alert_id) or next((a for a in state.recent_alerts if a.alert_id == one.alert_id), None)
+        states[name] = None if held is None else (held.state, held.resolved_ms, held.acknowledged_ms is not None)
+    ended = AlertState.RESOLVED, one.resolved_ms
+    firing = (AlertState.FIRING, None, False)
+    assert states == {"before": None, "fired": firing, "last": firing, "over": (*ended, False), "seen": (*ended, True)}
+
+
+async def test_moment_is_built_once_for_all_who_ask_and_kept(run: Run) -> None:
+    cursor, now_ms = cursor_of(run), max(run.shown) + 60_000
+    at_ms = sorted(run.shown)[6]
+    moments = await asyncio.gather(*(cursor.at(at_ms + part, now_ms) for part in (0, 1, 499, 0)))
+    assert len({id(moment) for moment in moments}) == 1
+    assert moments[0].at_ms == at_ms
+    assert await cursor.at(at_ms, now_ms) is moments[0]
+    assert cursor.built == 1
+
+
+async def test_loop_goes_on_while_a_moment_is_rebuilt(run: Run) -> None:
+    cursor, now_ms = cursor_of(run), max(run.shown)
+    turns = 0
+    building = asyncio.create_task(cursor.at(sorted(run.shown)[-2], now_ms))
+    while not building.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert building.result().watch.source is Source.REPLAY
+    assert turns > 20
+
+
+async def test_pages_as_of_a_moment_are_framed_and_stay_there(run: Run) -> None:
+    at_ms = sorted(run.shown)[-3]
+    async with run.world.client() as client:
+        for path in ("/", "/symbols/BTCUSDT", "/alerts", "/symbols/bitcoin"):
+            answer = await client.get(f"{path}?at={at_ms}")
+            html = await answer.text()
+            assert answer.status == 200, path
+            assert 'data-source="replay"' in html
+            assert "<strong>Replay</strong>" in html
+            assert "hx-sse:connect" not in html
+            assert 'id="told"' not in html
+            assert 'method="post"' not in html.replace('class="theme" method="post"', "")
+            links = re.findall(r'href="((?:/|/alerts|/symbols/[^"?]*)(?:\?[^"]*)?)"', html)
+            stays = [link for link in links if "at=" in link]
+            assert len(stays) > 5
+            # What leads out of the moment is the way back to live and nothing else.
+            assert {link for link in links if "at=" not in link} == {str(answer.url.with_query(None).path)}
+        shown = f"{run.shown[at_ms].prices[0]:,.2f}"
+        assert shown in await (await client.get(f"/symbols/BTCUSDT?at={at_ms}")).text()
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "words"),
+    [
+        ("yesterday", 400, "is not a time"),
+        ("1" * 400, 400, "is not a time"),
+        ("<script>alert(1)</script>", 400, "&lt;script&gt;"),
+        ("2024-13-45T99:00", 400, "is not a time"),
+        ("999999999999999", 400, "is not a time"),
+        ("9999-12-31T23:59:59Z", 400, "has not come yet"),
+        ("-1", 400, "is not a time"),
+        ("0", 404, "before the first sample"),
+        ("2024-08-08T10:00:00", 404, "before the first sample"),
+        ("2024-08-08T23:57:00", 200, "2024-08-08 23:57:00"),
+        ("2024-08-08%2023:57", 200, "2024-08-08 23:57:00"),
+        ("2024-08-09T01:57:00%2B02:00", 200, "2024-08-08 23:57:00"),
+        ("2024-08-09T01:57:00+02:00", 200, "2024-08-08 23:57:00"),
+        ("1723161420499", 200, "2024-08-08 23:57:00"),
+    ],
+)
+async def test_hostile_and_odd_moments_get_a_sentence_and_a_way_out(run: Run, asked: str, status: int, words: str) -> None:
+    async with run.world.client() as client:
+        for path in ("/", "/symbols/BTCUSDT", "/alerts"):
+            answer = await client.get(URL(f"{path}?at={asked}", encoded=True))
+            html = await answer.text()
+            assert (answer.status, words in html) == (status, True), path
+            assert "Back to live" in html
+            assert "<script>alert" not in html
+            assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_moment_in_a_hole_of_the_store_names_the_nearest_ones(run: Run) -> None:
+    far = max(run.shown) + 3_600_000
+    world = World(settings=run.world.settings, clock=ManualClock(far + 60_000), store=run.world.store)
+    world.slot.put(make_watch(world.settings, tuple(PAIRS)))
+    async with world.client() as client:
+        answer = await client.get(f"/?at={far}")
+        html = await answer.text()
+        assert answer.status == 404
+        assert "the program was not running" in html
+        way = re.search(r'href="([^"]*)">To the last one before', html)
+        assert way is not None
+        assert (await client.get(way[1])).status == 200
+
+
+async def test_moment_while_the_database_is_away_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(_at_ms: int) -> SampleMarks:
+        raise StoreUnavailable("The disk is gone.")
+
+    monkeypatch.setattr(run.world.store, "sample_marks", away)
+    async with run.world.client() as client:
+        answer = await client.get(f"/?at={max(run.shown)}")
+        assert answer.status == 503
+        assert "The database does not answer now" in await answer.text()
+
+
+async def test_whales_of_the_interface_end_where_asked(run: Run) -> None:
+    at_ms = sorted(run.shown)[-10]
+    async with run.world.client() as client:
+        rows = (await (await client.get(f"/api/market/whales?to={at_ms}&from={at_ms - 120_000}")).json())["data"]
+    wanted = [whale.trade for whale in run.watch.state.whales if at_ms - 120_000 <= whale.trade.time_ms < at_ms]
+    assert len(rows) == len(wanted) > 0
+
+
+async def test_empty_store_has_no_earlier_moment(tmp_path: Path) -> None:
+    async with sqlite_store(tmp_path, test_settings()) as store:
+        world = World(settings=test_settings(data_dir=tmp_path), clock=ManualClock(10**12), store=store)
+        world.slot.put(world.watch)
+        with pytest.raises(NotFound, match="No sample is stored yet"):
+            await Cursor(store=store, slot=world.slot, settings=world.settings).at(10**12 - 1, 10**12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from ...config import Settings
 from ...model.market import Source
@@ -79,6 +79,14 @@ def iso_at(time_ms: int) -> str:
 def address_at(path: str, given: Mapping[str, str], time_ms: int) -> str:
     """The address of a page as of a moment."""
     return f"{path}?{urlencode({**given, 'at': iso_at(time_ms)}, safe=':')}"
+
+
+def stay(href: str, at: str) -> str:
+    """An address of this program as of `at`; as it is where that is empty, or where the page knows no moments."""
+    path = href.partition("?")[0]
+    if not at or not (path in ("/", "/alerts", "/search") or path.startswith("/symbols/")):
+        return href
+    return f"{href}{'&' if '?' in href else '?'}at={quote(at, safe=':')}"
 
 
 def market_then(time_ms: int) -> str:

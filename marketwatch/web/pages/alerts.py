@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from ...errors import NotFound
+from ...watch import Watch
 from ..api.desk import DESK
 from ..contexts.alerts import Query, alerts_page
 from ..keys import HUB, SETTINGS, WATCH
@@ -18,10 +19,11 @@ from .scene import open_scene
 routes = web.RouteTableDef()
 
 
-def read_query(request: web.Request) -> Query:
-    """The filters of a request; a coin by any of its names. Raises NotFound for a coin that is not watched."""
+def read_query(request: web.Request, watch: Watch | None = None) -> Query:
+    """The filters of a request; a coin by any of its names, a rule of `watch`, else of now. Raises NotFound for a coin that is
+    not watched."""
     query = Query.of(lambda name: request.query.get(name, ""))
-    rules = request.app[DESK].watch.state.rules
+    rules = (watch or request.app[DESK].watch).state.rules
     coin = request.app[DESK].coins.symbol(query.coin) if query.coin else ""
     return query._replace(coin=coin, rule=query.rule if query.rule in rules else "")
 
@@ -32,13 +34,13 @@ async def alerts(request: web.Request) -> web.Response:
     watch = request.app[WATCH].current
     if watch is None:
         return connecting(request)
-    try:
-        query = read_query(request)
-    except NotFound as error:
-        return error_page(request, 404, "This coin is not watched", str(error))
     scene = await open_scene(request, watch)
     if isinstance(scene, web.Response):
         return scene
+    try:
+        query = read_query(request, scene.watch)
+    except NotFound as error:
+        return error_page(request, 404, "This coin is not watched", str(error))
     past, problem = await scene.past()
     name = alerts_channel(query)
     given = urlencode({key: value for key, value in query._asdict().items() if value}, quote_via=quote)
