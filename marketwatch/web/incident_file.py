@@ -54,7 +54,7 @@ class IncidentFile:
 
 def incident_file(renderer: Renderer, watch: Watch, incident: Incident, lanes: Lanes, *, minutes: int, now_ms: int) -> bytes:
     """The bytes of the file. Raises InvalidRequest where it would be larger than 16 MB. Runs in a thread."""
-    page = replace(replay_page(watch, incident, minutes), href="", choices=(), download="")
+    page = replace(replay_page(watch, incident, minutes), href="", then="", choices=(), download="")
     own = incident._replace(samples=incident.samples[:1])
     style, script = _text(renderer.assets, "app.css"), player(renderer.assets)
     file = IncidentFile(
