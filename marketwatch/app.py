@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from .accounts.owner import Owner, open_owner
+from .alerts.rule_desk import RuleDesk
 from .clock import Clock, SystemClock
 from .config import Settings
 from .errors import FeedError, MarketwatchError, StoreError
@@ -29,6 +30,7 @@ from .session import Session
 from .store import open_store
 from .store.home import HomeStore
 from .store.switch import SwitchStore
+from .store.user_database import UserDatabase
 from .tasks import Tasks
 from .telemetry import Telemetry, get_logger
 from .watch import WatchSlot
@@ -62,27 +64,33 @@ class Application:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.owner = owner or open_owner(settings, self.clock)
-        self.home = HomeStore(settings, self.clock)
         self.accounts: Accounts | None = None
         self._announce = announce
         self.telemetry = Telemetry()
         self.tasks = Tasks(on_death=self._on_death)
         self.slot = WatchSlot()
         self.store = SwitchStore()
+        self.database = UserDatabase(settings, clock=self.clock)
+        accounts_on = settings.accounts_mode != "off"
+        self.home = HomeStore(settings, clock=self.clock, database=self.database) if accounts_on else None
+        """The user's database, held open whatever plays, where people have accounts in it."""
+        self.desk = RuleDesk(database=self.database, clock=self.clock, file=settings.rules_file)
         self._listener = listener
         self._failing: set[str] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then end everything in order: streams, feed, writer, store."""
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(self.home.close)
+            if self.home is not None:
+                stack.push_async_callback(self.home.close)
             stack.push_async_callback(self.tasks.aclose)
-            if self.settings.accounts_mode != "off":
-                self.accounts = await asyncio.to_thread(self._new_accounts)
+            if self.home is not None:
+                self.accounts = await asyncio.to_thread(self._new_accounts, self.home)
                 stack.push_async_callback(self.accounts.aclose)
-                self.tasks.start("accounts", self._keep_accounts(self.accounts), critical=False)
+                self.tasks.start("accounts", self._keep_accounts(self.home, self.accounts), critical=False)
             await stack.enter_async_context(self._server())
             market = self.tasks.start("market", self._market())
+            self.tasks.start("own rules", self.desk.run())
             self.tasks.start("settle", self._settle(), critical=False)
             waiter = asyncio.create_task(stop.wait(), name="stop")
             await asyncio.wait({market, waiter}, return_when=asyncio.FIRST_COMPLETED)
@@ -90,7 +98,7 @@ class Application:
                 await waiter
             await self.tasks.stop("market")
 
-    def _new_accounts(self) -> Accounts:
+    def _new_accounts(self, home: HomeStore) -> Accounts:
         """Imported here, because a program without accounts needs none of the libraries behind them."""
         from .accounts.accounts import Accounts, open_secret
         from .web.jwks import ProviderKeys
@@ -98,11 +106,11 @@ class Application:
         settings, clock = self.settings, self.clock
         keys = ProviderKeys(settings.oidc_issuer, clock) if settings.oidc_issuer else None
         secret = open_secret(settings)
-        return Accounts(store=self.home.accounts, settings=settings, clock=clock, secret=secret, keys=keys)
+        return Accounts(store=home.accounts, settings=settings, clock=clock, secret=secret, keys=keys)
 
-    async def _keep_accounts(self, accounts: Accounts) -> None:
+    async def _keep_accounts(self, home: HomeStore, accounts: Accounts) -> None:
         """Open their database, say where the first account is made, and look after sessions."""
-        await self.home.keep_trying()
+        await home.keep_trying()
         try:
             code = await accounts.invitations.first()
         except MarketwatchError as error:
@@ -132,6 +140,7 @@ class Application:
             tasks=self.tasks,
             owner=self.owner,
             accounts=self.accounts,
+            desk=self.desk,
         )
         runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_SHUTDOWN_S, keepalive_timeout=15.0)
         await runner.setup()
@@ -199,7 +208,15 @@ class Application:
 
     async def _build(self, feed: Feed) -> Session:
         instruments = await feed.instruments()
-        store = await self._store_for(feed)
+        throws_away = self._throws_away(feed)
+        if self.home is not None and not throws_away:
+            store = await self.home.open()
+        else:
+            store = self._store_for(feed)
+            async with self.database.changing():
+                await store.open()
+                if self.home is None:
+                    self.database.use(None if throws_away else store)
         if isinstance(feed, Resumable):
             feed.resume = await store.last_trades(now_ms=self.clock.now_ms())
         session = Session(
@@ -210,22 +227,24 @@ class Application:
             clock=self.clock,
             tasks=self.tasks,
             on_error=self._on_handler_error,
-            keep_store=store is self.home.store,
+            keep_store=self.home is not None and store is self.home.store,
+            desk=self.desk,
         )
         self.store.use(store)
         self.slot.put(session.watch, session.alerting.lookout, session.outbox)
         log.info("market_open", venue=feed.venue, source=feed.source.value, symbols=len(instruments))
         return session
 
-    async def _store_for(self, feed: Feed) -> DurableStore:
-        """The user's database for what is real; a throw-away one for the demo market unless the settings keep it. Open."""
-        if feed.source is Source.DEMO and not self.settings.store_demo:
+    def _store_for(self, feed: Feed) -> DurableStore:
+        """The user's database for what is real; a throw-away one for the demo market unless the settings keep it."""
+        if self._throws_away(feed):
             folder = Path(tempfile.mkdtemp(prefix="marketwatch-demo-"))
             throw_away = replace(self.settings, database_url=f"sqlite:///{folder / 'demo.db'}")
-            store = open_store(throw_away, clock=self.clock, throw_away=True)
-            await store.open()
-            return store
-        return await self.home.open()
+            return open_store(throw_away, clock=self.clock, throw_away=True)
+        return open_store(self.settings, clock=self.clock)
+
+    def _throws_away(self, feed: Feed) -> bool:
+        return feed.source is Source.DEMO and not self.settings.store_demo
 
     def _on_handler_error(self, name: str, error: BaseException) -> None:
         """A subscriber failed: counted each time, logged once for each kind of failure."""

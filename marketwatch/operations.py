@@ -15,6 +15,7 @@ from .accounts.audit import verify_chain
 from .accounts.passwords import check_password
 from .accounts.secret import new_id
 from .accounts.users import check_email, check_username
+from .alerts.rule_desk import RuleDesk
 from .clock import SystemClock
 from .config import Settings
 from .errors import ConfigError, FeedError, MarketwatchError, StoreError, StoreReadOnly
@@ -24,6 +25,7 @@ from .model.accounts import Role, User
 from .session import Session
 from .store import open_store
 from .store.home import HomeStore
+from .store.user_database import UserDatabase
 from .tasks import Tasks
 from .telemetry import get_logger
 
@@ -88,6 +90,8 @@ async def seed(settings: Settings, file: Path) -> int:
     instruments = await feed.instruments()
     store = open_store(settings)
     await store.open()
+    database = UserDatabase(settings, clock=clock)
+    database.use(store)
     session = Session(
         feed=feed,
         instruments=instruments,
@@ -96,6 +100,7 @@ async def seed(settings: Settings, file: Path) -> int:
         clock=clock,
         tasks=tasks,
         on_error=lambda name, error: failures.append(f"{name}: {error!r}"),
+        desk=RuleDesk(database=database, clock=clock, file=settings.rules_file),
     )
     async with session:
         await session.feed_ended()
@@ -151,7 +156,7 @@ async def _check_venues(settings: Settings) -> str:
 async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
     """The accounts of the database. What is noted of a change names the command line as its author."""
     clock = SystemClock()
-    home = HomeStore(settings, clock)
+    home = HomeStore(settings, clock=clock, database=UserDatabase(settings, clock=clock))
     await home.open()
     accounts = Accounts(store=home.accounts, settings=settings, clock=clock, secret=open_secret(settings))
     try:

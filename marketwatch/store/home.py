@@ -1,8 +1,6 @@
-"""The user's own database: opened once and shared by the market of the moment and by what people write, whatever plays."""
+"""The user's own database, held open whatever plays: where people have accounts, every request may ask it."""
 
 from __future__ import annotations
-
-import asyncio
 
 from ..clock import Clock
 from ..config import Settings
@@ -12,18 +10,20 @@ from ..telemetry import get_logger
 from . import open_store
 from .accounts import StoredAccounts
 from .reads import Reads
+from .user_database import UserDatabase
 
 _RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 log = get_logger(__name__)
 
 
 class HomeStore:
-    """Holds the store that `DATABASE_URL` names. Whoever needs it opens it first; it is closed once, at the end."""
+    """Holds the store that `DATABASE_URL` names and lends it to the market of the moment and to `database`. Whoever needs it
+    opens it first; it is closed once, at the end."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock, database: UserDatabase) -> None:
         self.store: DurableStore = open_store(settings, clock=clock)
         self._clock = clock
-        self._one = asyncio.Lock()
+        self._database = database
 
     @property
     def accounts(self) -> StoredAccounts:
@@ -33,8 +33,9 @@ class HomeStore:
 
     async def open(self) -> DurableStore:
         """The store, open; harmless when it is. Raises StoreError."""
-        async with self._one:
+        async with self._database.changing():
             await self.store.open()
+            self._database.use(self.store)
         return self.store
 
     async def keep_trying(self) -> None:
@@ -51,5 +52,6 @@ class HomeStore:
                 return
 
     async def close(self) -> None:
-        async with self._one:
+        async with self._database.changing():
+            self._database.use(None)
             await self.store.close()

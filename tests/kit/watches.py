@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from marketwatch.accounts.accounts import Accounts
 from marketwatch.accounts.sessions import Place
+from marketwatch.alerts.rule_desk import RuleDesk
 from marketwatch.clock import Clock, ManualClock
 from marketwatch.config import Settings
 from marketwatch.model.accounts import Role, User
@@ -37,6 +38,7 @@ from marketwatch.ports import MarketStore
 from marketwatch.store import open_store
 from marketwatch.store.accounts import StoredAccounts
 from marketwatch.store.reads import Reads
+from marketwatch.store.user_database import UserDatabase
 from marketwatch.tasks import Tasks
 from marketwatch.telemetry import Telemetry
 from marketwatch.watch import Watch, WatchSlot
@@ -163,6 +165,13 @@ def test_settings(**given: Any) -> Settings:
 test_settings.__test__ = False  # type: ignore[attr-defined]
 
 
+def desk_of(store: MarketStore, clock: Clock, settings: Settings) -> RuleDesk:
+    """A rule desk whose database is this open store."""
+    database = UserDatabase(settings, clock=clock)
+    database.use(store)
+    return RuleDesk(database=database, clock=clock, file=settings.rules_file)
+
+
 class World:
     """The application around one played watch, with everything a test may want to touch."""
 
@@ -178,6 +187,7 @@ class World:
             assert isinstance(store, Reads)
             rows = StoredAccounts(store)
             self.accounts = Accounts(store=rows, settings=settings, clock=clock, secret=SECRET, rounds=4)
+        self.desk = desk_of(store, clock, settings)
 
     def build(self, *, hub: Hub | None = None, keepalive_s: float = 15.0, tasks: Tasks | None = None) -> web.Application:
         """The application; call it once."""
@@ -191,6 +201,7 @@ class World:
             tasks=tasks,
             keepalive_s=keepalive_s,
             accounts=self.accounts,
+            desk=self.desk,
         )
 
     @property
@@ -229,6 +240,7 @@ async def world(folder: Path, *, played: bool = True, clock: Clock | None = None
         if played:
             play(made.watch)
             made.slot.put(made.watch)
+            await made.desk.begin(made.watch.bus.publish)
         try:
             yield made
         finally:

@@ -16,6 +16,8 @@ from .metrics import ENDPOINTS as METRICS
 from .people import ACTIONS as PEOPLE_ACTIONS
 from .people import ENDPOINTS as PEOPLE
 from .replay import ENDPOINTS as REPLAY
+from .rules import ACTIONS as RULE_ACTIONS
+from .rules import ENDPOINTS as RULES
 from .system import ENDPOINTS as SYSTEM
 from .users import ACTIONS as USER_ACTIONS
 from .users import ENDPOINTS as USERS
@@ -26,6 +28,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *METRICS,
     *ANALYTICS,
     *ALERTS,
+    *RULES,
     *REPLAY,
     *SYSTEM,
     *USERS,
@@ -33,4 +36,4 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *PEOPLE,
 )
 
-ACTIONS: tuple[Action[Any], ...] = (*USER_ACTIONS, *CREDENTIAL_ACTIONS, *PEOPLE_ACTIONS)
+ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *USER_ACTIONS, *CREDENTIAL_ACTIONS, *PEOPLE_ACTIONS)
