@@ -73,8 +73,8 @@ def build_app(
     """The application, ready for a runner. Whoever runs it owns the store, the slot and `tasks`.
 
     `owner`: who may do everything; without one it is made from the settings. `accounts`: None where the owner is the only one
-    who signs in. `desk`: where rules are written; without one there is nobody to write them. Without `tasks` the background work
-    runs in tasks of the application's own. `keepalive_s`: how long a connection may be idle, or take to send its request.
+    who signs in. `desk`: where rules are written; without one there is nobody to write them. Without `tasks` the background
+    work runs in tasks of the application's own. `keepalive_s`: how long a connection may be idle, or take to send its request.
     """
     limits = {
         "keepalive_timeout": keepalive_s,
