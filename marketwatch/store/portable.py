@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +24,7 @@ import orjson
 import zstandard
 
 from ..errors import StoreError
+from ..portfolio.amounts import plain
 
 FORMAT = "marketwatch-backup"
 VERSION = 1
@@ -34,10 +37,14 @@ _METRICS = (
 )  # fmt: skip
 
 
-class Table(NamedTuple):
-    """A table of the backup. Columns that are in none of the three sets hold whole numbers (times among them).
+_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 
-    `later`: what the last columns hold in a backup that was made before they were there.
+
+class Table(NamedTuple):
+    """A table of the backup. Columns that are in none of the sets hold whole numbers (times among them).
+
+    `decimals`: exact numbers, written as text. `later`: what the last columns hold in a backup that was made before they were
+    there.
     """
 
     name: str
@@ -46,6 +53,7 @@ class Table(NamedTuple):
     floats: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
     later: tuple[Any, ...] = ()
+    decimals: frozenset[str] = frozenset()
 
     def types(self) -> tuple[tuple[type, ...], ...]:
         """What a row of a backup may hold, per column."""
@@ -57,8 +65,16 @@ class Table(NamedTuple):
             elif name in self.floats:
                 kinds.append((float, int, nothing))
             else:
-                kinds.append((str if name in self.texts else int, nothing))
+                kinds.append((str if name in self.texts | self.decimals else int, nothing))
         return tuple(kinds)
+
+    def sound(self, row: Sequence[Any]) -> bool:
+        """Whether every exact number of a row is one."""
+        return not self.decimals or all(
+            value is None or _DECIMAL.fullmatch(value)
+            for name, value in zip(self.columns, row, strict=False)
+            if name in self.decimals
+        )
 
 
 TABLES: tuple[Table, ...] = (
@@ -142,6 +158,38 @@ TABLES: tuple[Table, ...] = (
         texts=frozenset({"notification_id", "alert_id", "channel", "kind", "state", "last_error"}),
     ),
     Table("pins", ("alert_id", "symbol", "from_time", "to_time"), texts=frozenset({"alert_id", "symbol"})),
+    Table(
+        "portfolios",
+        (
+            "portfolio_id", "owner_id", "name", "name_key", "base_currency", "cost_method", "created_at", "updated_at",
+            "version", "deleted_at",
+        ),
+        texts=frozenset({"portfolio_id", "owner_id", "name", "name_key", "base_currency", "cost_method"}),
+    ),
+    Table(
+        "portfolio_transactions",
+        (
+            "portfolio_id", "transaction_id", "kind", "coin", "quantity", "time", "price", "currency", "rate", "fee",
+            "fee_currency", "note", "source", "external_id", "import_id", "sequence", "version",
+        ),
+        texts=frozenset(
+            {
+                "portfolio_id", "transaction_id", "kind", "coin", "currency", "fee_currency", "note", "source", "external_id",
+                "import_id",
+            }
+        ),
+        decimals=frozenset({"quantity", "price", "rate", "fee"}),
+    ),
+    Table(
+        "watchlists",
+        ("watchlist_id", "owner_id", "name", "name_key", "position", "version"),
+        texts=frozenset({"watchlist_id", "owner_id", "name", "name_key"}),
+    ),
+    Table(
+        "watchlist_items",
+        ("watchlist_id", "symbol", "position", "note"),
+        texts=frozenset({"watchlist_id", "symbol", "note"}),
+    ),
 )  # fmt: skip
 
 
@@ -165,6 +213,7 @@ class BackupWriter:
         self._counts[table.name] = 0
         self._table = table
         self._switches = [index for index, name in enumerate(table.columns) if name in table.switches]
+        self._decimals = [index for index, name in enumerate(table.columns) if name in table.decimals]
         self._line({"table": table.name, "columns": table.columns})
 
     def put(self, rows: Iterable[Sequence[Any]]) -> None:
@@ -175,6 +224,8 @@ class BackupWriter:
             values = list(row)
             for index in self._switches:
                 values[index] = bool(values[index])
+            for index in self._decimals:
+                values[index] = None if values[index] is None else plain(Decimal(values[index]))
             lines += orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
             count += 1
         self._write(bytes(lines))
@@ -228,7 +279,7 @@ def read_backup(file: Path, schema: int) -> Iterator[tuple[Table, list[Any]]]:
     types: tuple[tuple[type, ...], ...] = ()
     missing: list[Any] = []
     for line in lines:
-        if table is not None and _fits(line, types):
+        if table is not None and _fits(line, types) and table.sound(line):
             counts[table.name] += 1
             yield table, line + missing
         elif isinstance(line, dict) and (begun := _table_of(line)) is not None:

@@ -13,8 +13,10 @@ import asyncpg
 from ..clock import Clock
 from ..errors import StoreError, StoreReadOnly, StoreUnavailable
 from ..model.system import Level, Notice
-from ..ports import StoreProfile, StoreStats, WriteBatch
+from ..ports import BookStore, StoreProfile, StoreStats, WriteBatch
 from ..resources import resource_dir
+from . import postgres_books
+from .books import Step, StoredBooks
 from .migrate import load_migrations
 from .portable import Progress
 from .postgres_backup import dump, refill
@@ -231,6 +233,14 @@ class PostgresStore(Reads):
             return int((await connection.execute(queries()[query], *values)).rsplit(" ", 1)[-1])
 
         return await self._transaction(change)
+
+    @property
+    def books(self) -> BookStore:
+        """Portfolios and watchlists in the same database."""
+        return StoredBooks(rows=self._rows, commit=self._commit)
+
+    async def _commit(self, steps: Sequence[Step]) -> None:
+        await self._transaction(lambda connection: postgres_books.run(connection, steps))
 
     # Reading
 

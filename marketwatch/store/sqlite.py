@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 from ..clock import Clock
 from ..errors import StoreDamaged, StoreReadOnly, StoreUnavailable
 from ..model.system import Level, Notice
-from ..ports import StoreProfile, StoreStats, WriteBatch
+from ..ports import BookStore, StoreProfile, StoreStats, WriteBatch
 from ..resources import resource_dir
-from . import sqlite_file
+from . import sqlite_books, sqlite_file
+from .books import Step, StoredBooks
 from .lock import WriterLock
 from .migrate import Migration, load_migrations, migrate_sqlite, schema_version_sqlite
 from .portable import Progress
@@ -206,6 +207,14 @@ class SqliteStore(Reads):
             return self._own_connection().execute(sqlite_queries()[query], values).rowcount
 
         return await self._on_writer(change)
+
+    @property
+    def books(self) -> BookStore:
+        """Portfolios and watchlists in the same database."""
+        return StoredBooks(rows=self._rows, commit=self._commit)
+
+    async def _commit(self, steps: Sequence[Step]) -> None:
+        await self._on_writer(lambda: sqlite_books.commit(self._own_connection(), steps))
 
     async def _rows(self, query: str, *values: Any) -> Sequence[Sequence[Any]]:
         return await self._read(lambda connection: connection.execute(sqlite_queries()[query], values).fetchall())

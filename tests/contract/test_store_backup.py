@@ -13,11 +13,14 @@ import zstandard
 from marketwatch.clock import SystemClock
 from marketwatch.errors import StoreError
 from marketwatch.model.market import Instrument
+from marketwatch.model.portfolio import Watchlist, WatchlistItem
 from marketwatch.ports import DurableStore, TradeAggregate, WriteBatch
 from marketwatch.store.alert_rows import notices_of
+from marketwatch.store.portable import TABLES
 from marketwatch.store.postgres import PostgresStore
 from marketwatch.store.sqlite import SqliteStore
 from tests.kit.alerts import alert, rule
+from tests.kit.books import history, portfolio
 from tests.kit.databases import MakeStore
 from tests.kit.facts import T0, candle, gap, step, trade, traded, whale
 
@@ -48,6 +51,9 @@ async def source(make_store: MakeStore) -> AsyncIterator[DurableStore]:
             notifications=notices_of(alert(), ("app", "mail"), T0),
         )
     )
+    await store.books.add_portfolio(portfolio("fifo", created_ms=T0))
+    await store.books.write_transactions(portfolio("fifo"), put=history(5))
+    await store.books.add_watchlist(Watchlist("w", "owner", "币安", (WatchlistItem("A", "note"), WatchlistItem("B"))))
     yield store
     await store.close()
 
@@ -75,6 +81,8 @@ async def test_backup_restored_into_an_empty_database_is_equal(
         assert await target.aggregates() == await source.aggregates()
         assert await target.alerts() == await source.alerts()
         assert await target.rules(every_version=True) == await source.rules(every_version=True)
+        assert await target.books.transactions("owner", "p1") == await source.books.transactions("owner", "p1")
+        assert await target.books.watchlists("owner") == await source.books.watchlists("owner")
         again = tmp_path / "again.zst"
         await target.backup(again)
         assert lines(again) == lines(out)
@@ -123,6 +131,7 @@ GAPS = {
     "table": "gaps",
     "columns": ["gap_id", "venue", "symbol", "reason", "state", "from_time", "to_time", "from_id", "to_id", "refilled"],
 }
+ENTRIES = next({"table": table.name, "columns": table.columns} for table in TABLES if table.name == "portfolio_transactions")
 
 
 @pytest.mark.parametrize(
@@ -142,6 +151,7 @@ GAPS = {
         compressed(HEAD, GAPS, ["g", "v", "s", "id_jump", "open", "soon", 2, None, None, 0], {"end": {"gaps": 1}}),
         compressed(HEAD, GAPS, ["g", "v", "s", None, "open", 1, 2, None, None, 0], {"end": {"gaps": 1}}),
         compressed(HEAD, GAPS, {"end": {"gaps": 0}})[:-6],
+        compressed(HEAD, ENTRIES, [*(["x"] * 4), "much", 1, *([None] * 9), 1, 1], {"end": {"portfolio_transactions": 1}}),
     ],
 )
 async def test_restore_of_a_file_that_is_no_whole_backup_changes_nothing(
