@@ -58,7 +58,12 @@ FIELDS: tuple[Setting, ...] = (
     Setting("coinbase_ws_url", "COINBASE_WS_URL", "", values.texts, "Coinbase stream endpoints, tried in order; empty: the venue's own"),
     Setting("coinbase_rest_url", "COINBASE_REST_URL", "", values.text, "Coinbase Exchange REST endpoint; empty: the venue's own"),
     Setting("token", _M + "TOKEN", "", values.token, "Token of the owner; empty: made at the first start and kept in the data directory (loopback only)", True),
-    Setting("secret_key", "SECRET_KEY", "", values.text, "Reserved for sessions", True),
+    Setting("secret_key", "SECRET_KEY", "", values.secret_key, "Signs access tokens, 32 bytes or more; empty: made at the first start and kept in the data directory", True),
+    Setting("accounts", _M + "ACCOUNTS", "", values.one_of("", "off", "invite", "open"), "Who may have an account: `off` (loopback only: the owner alone), `invite` or `open`; empty: `off` on loopback, else `invite`"),
+    Setting("guests", _M + "GUESTS", "on", values.switch, "With accounts: whether who is not signed in may look at the market pages"),
+    Setting("cors", _M + "CORS", "", values.origins, "Origins whose pages may call the API with a token, such as `https://app.example.org`"),
+    Setting("oidc_issuer", _M + "OIDC_ISSUER", "", values.issuer, "Identity provider whose tokens are taken too: the `iss` of its tokens; empty: none"),
+    Setting("oidc_audience", _M + "OIDC_AUDIENCE", "", values.text, "The `aud` that these tokens must have: the client or project at the provider"),
     Setting("feed", _M + "FEED", "auto", values.feed, "`auto`, `binance`, `binance-us`, `coinbase`, `demo` or `recorded:PATH[@SPEED]`"),
     Setting("symbols", _M + "SYMBOLS", "BTCUSDT,ETHUSDT,SOLUSDT,BNBUSDT,XRPUSDT,DOGEUSDT,ADAUSDT,TRXUSDT", values.symbols, "Pairs to watch, or `all:USDT`"),
     Setting("binance_stream", _M + "BINANCE_STREAM", "trade", values.one_of("trade", "aggtrade"), "Which Binance trade stream to read"),
@@ -95,6 +100,7 @@ FIELDS: tuple[Setting, ...] = (
     Setting("smtp_url", _M + "SMTP_URL", "", values.mail_server, "Server of the channel `email`: `smtp[s]://user:password@host:port`", True),
     Setting("mail_to", _M + "MAIL_TO", "", values.mail_addresses, "Who gets notices by e-mail; several separated by commas"),
     Setting("mail_from", _M + "MAIL_FROM", "", values.mail_address, "Sender of e-mails; empty: the first receiver"),
+    Setting("apprise_urls", _M + "APPRISE_URLS", "", values.service_addresses, "Where the channel `apprise` sends notices (needs the extra `notify`); several: to each of them", True),
     Setting("notify_per_minute", _M + "NOTIFY_PER_MINUTE", "10", values.whole(1, 1000), "Notices a minute and channel; what is more goes into one digest"),
     Setting("notify_attempts", _M + "NOTIFY_ATTEMPTS", "12", values.whole(1, 100), "Attempts to deliver a notice before it is given up as a dead letter"),
     Setting("role", _M + "ROLE", "all", values.one_of("all"), "Reserved for running as several processes"),
@@ -118,6 +124,11 @@ class Settings:
     coinbase_rest_url: str
     token: str
     secret_key: str
+    accounts: str
+    guests: bool
+    cors: tuple[str, ...]
+    oidc_issuer: str
+    oidc_audience: str
     feed: str
     symbols: tuple[str, ...]
     binance_stream: str
@@ -154,6 +165,7 @@ class Settings:
     smtp_url: str
     mail_to: tuple[str, ...]
     mail_from: str
+    apprise_urls: tuple[str, ...]
     notify_per_minute: int
     notify_attempts: int
     role: str
@@ -166,6 +178,11 @@ class Settings:
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return host.lower().rstrip(".") == "localhost"
+
+    @property
+    def accounts_mode(self) -> str:
+        """`off`, `invite` or `open`: without a word of the settings nobody needs an account on loopback."""
+        return self.accounts or ("off" if self.loopback else "invite")
 
     @property
     def rules_file(self) -> Path:
@@ -204,7 +221,19 @@ def load(
     texts |= {name: (value, f"--{name.replace('_', '-')}") for name, value in (overrides or {}).items()}
     values = {row.field: _parse(row, *texts[row.field]) for row in FIELDS}
     values["data_dir"] = values["data_dir"] or default_data_dir(environ)
-    return Settings(**values)
+    return _consistent(Settings(**values))
+
+
+def _consistent(settings: Settings) -> Settings:
+    """Raises ConfigError where settings do not go together."""
+    if settings.accounts == "off" and not settings.loopback:
+        raise ConfigError(
+            f"MARKETWATCH_ACCOUNTS was 'off', but HOST is {settings.host!r}, which other machines can reach: set it to invite or "
+            "open, or listen on 127.0.0.1."
+        )
+    if bool(settings.oidc_issuer) != bool(settings.oidc_audience):
+        raise ConfigError("MARKETWATCH_OIDC_ISSUER and MARKETWATCH_OIDC_AUDIENCE are needed together; only one of them is set.")
+    return settings
 
 
 def _parse(row: Setting, text: str, origin: str) -> Any:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _MAIL_ADDRESS = re.compile(r"[A-Za-z0-9._%+=~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}")
+_SERVICE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -126,6 +127,14 @@ def web_addresses(value: str) -> tuple[str, ...]:
     return tuple(address(text, ("https", "http")) for text in dict.fromkeys(texts(value)))
 
 
+def service_addresses(value: str) -> tuple[str, ...]:
+    """Addresses of the library Apprise. Raises ValueError, whose text never repeats them."""
+    found = tuple(dict.fromkeys(texts(value)))
+    if not all(_SERVICE.fullmatch(text) for text in found):
+        raise ValueError("addresses of the library Apprise such as tgram://token/chat, separated by commas")
+    return found
+
+
 def mail_server(value: str) -> str:
     return address(value.strip(), ("smtps", "smtp")) if value.strip() else ""
 
@@ -148,6 +157,35 @@ def token(value: str) -> str:
     if text and not (16 <= len(text) <= 512 and text.isascii() and text.isprintable() and " " not in text):
         raise ValueError("a text of 16 to 512 letters, digits and signs that nobody can guess")
     return text
+
+
+def secret_key(value: str) -> str:
+    """A key that is long enough for HMAC-SHA256, or nothing."""
+    text = value.strip()
+    if text and len(text.encode()) < 32:
+        raise ValueError("a text of at least 32 bytes that nobody can guess, or nothing")
+    return text
+
+
+def issuer(value: str) -> str:
+    """An identity provider as its tokens name it, or nothing: over TLS, but for one on this machine."""
+    text = value.strip()
+    if text:
+        address(text, ("https", "http"))
+        host = urlsplit(text).hostname
+        if text.startswith("http:") and host not in ("127.0.0.1", "localhost", "::1"):
+            raise ValueError("an address that begins with https://")
+    return text
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """Origins as browsers send them: scheme, host, port where it is not the usual one."""
+    found = tuple(dict.fromkeys(part.lower().rstrip("/") for part in texts(value)))
+    for part in found:
+        address(part, ("https", "http"))
+        if urlsplit(part).path or urlsplit(part).query or "@" in part:
+            raise ValueError("origins such as https://app.example.org")
+    return found
 
 
 def feed(value: str) -> str:

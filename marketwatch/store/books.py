@@ -1,50 +1,33 @@
-"""Portfolios and watchlists in either database, over two ways of asking it: rows of a query, and steps in one transaction."""
+"""Portfolios and watchlists in the database: the named queries behind `BookStore`, the same for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..errors import Conflict, NotFound, StoreError
+from ..errors import Conflict, NotFound
 from ..model.portfolio import CostMethod, Portfolio, Transaction, TransactionKind, Watchlist, WatchlistItem
+from .reads import Bulk, Reads, Step
 from .rows import clean
-
-Rows = Callable[..., Awaitable[Sequence[Sequence[Any]]]]
-
-
-class Step(NamedTuple):
-    """A named query for each of `rows`. `once`: there is one row and it must change exactly one, or nothing is committed."""
-
-    query: str
-    rows: Sequence[tuple[Any, ...]]
-    once: bool = False
-
-
-class Unmet(StoreError):
-    """A step that had to change one row changed none; nothing was committed."""
-
-
-Commit = Callable[[Sequence[Step]], Awaitable[None]]
 
 
 class StoredBooks:
-    """BookStore. `commit` does all steps or none."""
+    """BookStore over a database that its owner opens and closes."""
 
-    def __init__(self, *, rows: Rows, commit: Commit) -> None:
-        self._rows = rows
-        self._commit = commit
+    def __init__(self, database: Reads) -> None:
+        self._database = database
 
     # Portfolios
 
     async def portfolios(self, owner_id: str, *, deleted: bool = False) -> list[Portfolio]:
-        return [_portfolio(row) for row in await self._rows("portfolios", clean(owner_id), deleted)]
+        return [_portfolio(row) for row in await self._database.rows("portfolios", clean(owner_id), deleted)]
 
     async def every_portfolio(self) -> list[Portfolio]:
-        return [_portfolio(row) for row in await self._rows("every_portfolio")]
+        return [_portfolio(row) for row in await self._database.rows("every_portfolio")]
 
     async def portfolio(self, owner_id: str, portfolio_id: str) -> Portfolio:
-        rows = await self._rows("portfolio", clean(owner_id), clean(portfolio_id))
+        rows = await self._database.rows("portfolio", clean(owner_id), clean(portfolio_id))
         if not rows:
             raise NotFound(f"There is no portfolio {portfolio_id[:64]!r}.")
         return _portfolio(rows[0])
@@ -55,10 +38,8 @@ class StoredBooks:
             clean(one.portfolio_id), clean(one.owner_id), clean(one.name), key(one.name), one.base_currency,
             str(one.cost_method), one.created_ms, one.updated_ms, one.version, one.deleted_ms,
         )  # fmt: skip
-        try:
-            await self._commit([Step("add_portfolio", [row], once=True)])
-        except Unmet:
-            raise _name_taken("portfolio", one.name) from None
+        if not await self._database.changes([Step("add_portfolio", row)]):
+            raise _name_taken("portfolio", one.name)
 
     async def change_portfolio(self, portfolio: Portfolio) -> Portfolio:
         one = portfolio
@@ -66,17 +47,18 @@ class StoredBooks:
             clean(one.owner_id), clean(one.portfolio_id), one.version, clean(one.name), key(one.name), one.updated_ms,
             one.deleted_ms,
         )  # fmt: skip
-        try:
-            await self._commit([Step("change_portfolio", [row], once=True)])
-        except Unmet:
+        if not await self._database.changes([Step("change_portfolio", row)]):
             stored = await self.portfolio(one.owner_id, one.portfolio_id)
             if stored.version != one.version:
-                raise _changed_meanwhile("portfolio", one.name) from None
-            raise _name_taken("portfolio", one.name) from None
+                raise _changed_meanwhile("portfolio", one.name)
+            raise _name_taken("portfolio", one.name)
         return one._replace(version=one.version + 1)
 
     async def transactions(self, owner_id: str, portfolio_id: str) -> list[Transaction]:
-        return [_transaction(row) for row in await self._rows("portfolio_transactions", clean(owner_id), clean(portfolio_id))]
+        return [
+            _transaction(row)
+            for row in await self._database.rows("portfolio_transactions", clean(owner_id), clean(portfolio_id))
+        ]
 
     async def write_transactions(
         self, portfolio: Portfolio, *, put: Sequence[Transaction] = (), drop: Sequence[str] = ()
@@ -85,68 +67,56 @@ class StoredBooks:
         owner_id, portfolio_id = clean(one.owner_id), clean(one.portfolio_id)
         if any(entry.portfolio_id != one.portfolio_id for entry in put):
             raise ValueError(f"A transaction of another portfolio cannot be written into {one.portfolio_id!r}.")
-        steps = [
-            Step("touch_portfolio", [(owner_id, portfolio_id, one.version, one.updated_ms)], once=True),
-            Step("drop_transaction", [(owner_id, portfolio_id, clean(name)) for name in drop]),
-            Step("put_transaction", [_row(entry) for entry in put]),
+        steps: list[Step | Bulk] = [
+            Step("touch_portfolio", (owner_id, portfolio_id, one.version, one.updated_ms)),
+            Bulk("drop_transaction", [(owner_id, portfolio_id, clean(name)) for name in drop]),
+            Bulk("put_transaction", [_row(entry) for entry in put]),
         ]
-        try:
-            await self._commit(steps)
-        except Unmet:
+        if not await self._database.changes(steps):
             stored = await self.portfolio(one.owner_id, one.portfolio_id)
             if stored.deleted_ms is not None:
-                raise Conflict(f"The portfolio {one.name!r} is deleted; restore it first.") from None
-            raise _changed_meanwhile("portfolio", one.name) from None
+                raise Conflict(f"The portfolio {one.name!r} is deleted; restore it first.")
+            raise _changed_meanwhile("portfolio", one.name)
         return one._replace(version=one.version + 1)
 
     # Watchlists
 
     async def watchlists(self, owner_id: str) -> list[Watchlist]:
         items: dict[str, list[WatchlistItem]] = {}
-        for watchlist_id, symbol, note in await self._rows("watchlist_items", clean(owner_id)):
+        for watchlist_id, symbol, note in await self._database.rows("watchlist_items", clean(owner_id)):
             items.setdefault(watchlist_id, []).append(WatchlistItem(symbol, note))
         return [
             Watchlist(watchlist_id, owner, name, tuple(items.get(watchlist_id, ())), position, version)
-            for watchlist_id, owner, name, position, version in await self._rows("watchlists", clean(owner_id))
+            for watchlist_id, owner, name, position, version in await self._database.rows("watchlists", clean(owner_id))
         ]
 
     async def add_watchlist(self, watchlist: Watchlist) -> None:
         one = watchlist
         row = (clean(one.watchlist_id), clean(one.owner_id), clean(one.name), key(one.name), one.position, one.version)
-        try:
-            await self._commit([Step("add_watchlist", [row], once=True), Step("put_watchlist_item", _items(one))])
-        except Unmet:
-            raise _name_taken("watchlist", one.name) from None
+        if not await self._database.changes([Step("add_watchlist", row), Bulk("put_watchlist_item", _items(one))]):
+            raise _name_taken("watchlist", one.name)
 
     async def change_watchlist(self, watchlist: Watchlist) -> Watchlist:
         one = watchlist
         owner_id, watchlist_id = clean(one.owner_id), clean(one.watchlist_id)
-        steps = [
-            Step(
-                "change_watchlist",
-                [(owner_id, watchlist_id, one.version, clean(one.name), key(one.name), one.position)],
-                once=True,
-            ),
-            Step("clear_watchlist", [(owner_id, watchlist_id)]),
-            Step("put_watchlist_item", _items(one)),
+        steps: list[Step | Bulk] = [
+            Step("change_watchlist", (owner_id, watchlist_id, one.version, clean(one.name), key(one.name), one.position)),
+            Step("clear_watchlist", (owner_id, watchlist_id), must=False),
+            Bulk("put_watchlist_item", _items(one)),
         ]
-        try:
-            await self._commit(steps)
-        except Unmet:
+        if not await self._database.changes(steps):
             stored = next((other for other in await self.watchlists(owner_id) if other.watchlist_id == watchlist_id), None)
             if stored is None:
-                raise NotFound(f"There is no watchlist {one.watchlist_id[:64]!r}.") from None
+                raise NotFound(f"There is no watchlist {one.watchlist_id[:64]!r}.")
             if stored.version != one.version:
-                raise _changed_meanwhile("watchlist", one.name) from None
-            raise _name_taken("watchlist", one.name) from None
+                raise _changed_meanwhile("watchlist", one.name)
+            raise _name_taken("watchlist", one.name)
         return one._replace(version=one.version + 1)
 
     async def drop_watchlist(self, owner_id: str, watchlist_id: str) -> None:
         row = (clean(owner_id), clean(watchlist_id))
-        try:
-            await self._commit([Step("clear_watchlist", [row]), Step("drop_watchlist", [row], once=True)])
-        except Unmet:
-            raise NotFound(f"There is no watchlist {watchlist_id[:64]!r}.") from None
+        if not await self._database.changes([Step("clear_watchlist", row, must=False), Step("drop_watchlist", row)]):
+            raise NotFound(f"There is no watchlist {watchlist_id[:64]!r}.")
 
 
 def key(name: str) -> str:

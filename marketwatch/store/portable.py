@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import io
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import zstandard
 
 from ..errors import StoreError
 from ..portfolio.amounts import plain
+from .account_tables import ACCOUNT_TABLES
+from .book_tables import BOOK_TABLES
+from .table import Table
 
 FORMAT = "marketwatch-backup"
 VERSION = 1
@@ -35,46 +37,6 @@ _METRICS = (
     "price", "spread_bps", "sma", "ema", "wma", "vwap", "price_std", "volatility", "realized_vol", "drawdown", "max_drawdown",
     "change", "zscore", "high", "low", "volume", "trade_rate", "buy_ratio", "correlation", "beta",
 )  # fmt: skip
-
-
-_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
-
-
-class Table(NamedTuple):
-    """A table of the backup. Columns that are in none of the sets hold whole numbers (times among them).
-
-    `decimals`: exact numbers, written as text. `later`: what the last columns hold in a backup that was made before they were
-    there.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    switches: frozenset[str] = frozenset()
-    floats: frozenset[str] = frozenset()
-    texts: frozenset[str] = frozenset()
-    later: tuple[Any, ...] = ()
-    decimals: frozenset[str] = frozenset()
-
-    def types(self) -> tuple[tuple[type, ...], ...]:
-        """What a row of a backup may hold, per column."""
-        nothing = type(None)
-        kinds: list[tuple[type, ...]] = []
-        for name in self.columns:
-            if name in self.switches:
-                kinds.append((bool,))
-            elif name in self.floats:
-                kinds.append((float, int, nothing))
-            else:
-                kinds.append((str if name in self.texts | self.decimals else int, nothing))
-        return tuple(kinds)
-
-    def sound(self, row: Sequence[Any]) -> bool:
-        """Whether every exact number of a row is one."""
-        return not self.decimals or all(
-            value is None or _DECIMAL.fullmatch(value)
-            for name, value in zip(self.columns, row, strict=False)
-            if name in self.decimals
-        )
 
 
 TABLES: tuple[Table, ...] = (
@@ -154,42 +116,25 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         "outbox",
-        ("notification_id", "alert_id", "channel", "kind", "state", "attempts", "created_at", "last_error"),
+        (
+            "notification_id", "alert_id", "channel", "kind", "state", "attempts", "created_at", "last_error", "due_at",
+            "sent_at",
+        ),
         texts=frozenset({"notification_id", "alert_id", "channel", "kind", "state", "last_error"}),
+        later=(None, None),
+    ),
+    Table(
+        "silences",
+        (
+            "silence_id", "rule_id", "symbol", "severity", "starts_at", "ends_at", "comment", "who", "created_at", "ended_at",
+            "remind",
+        ),
+        frozenset({"remind"}),
+        texts=frozenset({"silence_id", "rule_id", "symbol", "severity", "comment", "who"}),
     ),
     Table("pins", ("alert_id", "symbol", "from_time", "to_time"), texts=frozenset({"alert_id", "symbol"})),
-    Table(
-        "portfolios",
-        (
-            "portfolio_id", "owner_id", "name", "name_key", "base_currency", "cost_method", "created_at", "updated_at",
-            "version", "deleted_at",
-        ),
-        texts=frozenset({"portfolio_id", "owner_id", "name", "name_key", "base_currency", "cost_method"}),
-    ),
-    Table(
-        "portfolio_transactions",
-        (
-            "portfolio_id", "transaction_id", "kind", "coin", "quantity", "time", "price", "currency", "rate", "fee",
-            "fee_currency", "note", "source", "external_id", "import_id", "sequence", "version",
-        ),
-        texts=frozenset(
-            {
-                "portfolio_id", "transaction_id", "kind", "coin", "currency", "fee_currency", "note", "source", "external_id",
-                "import_id",
-            }
-        ),
-        decimals=frozenset({"quantity", "price", "rate", "fee"}),
-    ),
-    Table(
-        "watchlists",
-        ("watchlist_id", "owner_id", "name", "name_key", "position", "version"),
-        texts=frozenset({"watchlist_id", "owner_id", "name", "name_key"}),
-    ),
-    Table(
-        "watchlist_items",
-        ("watchlist_id", "symbol", "position", "note"),
-        texts=frozenset({"watchlist_id", "symbol", "note"}),
-    ),
+    *BOOK_TABLES,
+    *ACCOUNT_TABLES,
 )  # fmt: skip
 
 

@@ -13,10 +13,8 @@ import asyncpg
 from ..clock import Clock
 from ..errors import StoreError, StoreReadOnly, StoreUnavailable
 from ..model.system import Level, Notice
-from ..ports import BookStore, StoreProfile, StoreStats, WriteBatch
+from ..ports import StoreProfile, StoreStats, WriteBatch
 from ..resources import resource_dir
-from . import postgres_books
-from .books import Step, StoredBooks
 from .migrate import load_migrations
 from .portable import Progress
 from .postgres_backup import dump, refill
@@ -27,7 +25,7 @@ from .postgres_keep import measure, retain
 from .postgres_schema import migrate_postgres, schema_version_postgres, storage_detail
 from .postgres_write import PostgresBatch, Written
 from .queries import queries
-from .reads import Reads
+from .reads import Bulk, Reads, Step
 
 T = TypeVar("T")
 
@@ -40,6 +38,10 @@ _WRITE_S = 20.0
 _FIRST_S = 15.0
 _LEAVE_S = 2.0
 _LONG_S = 3600.0
+
+
+class _NothingChanged(StoreError):
+    """A step that must change a row changed none: the transaction is undone."""
 
 
 async def set_codecs(connection: Any) -> None:
@@ -234,13 +236,21 @@ class PostgresStore(Reads):
 
         return await self._transaction(change)
 
-    @property
-    def books(self) -> BookStore:
-        """Portfolios and watchlists in the same database."""
-        return StoredBooks(rows=self._rows, commit=self._commit)
+    async def changes(self, steps: Sequence[Step | Bulk]) -> bool:
+        async def run(connection: Any) -> None:
+            for step in steps:
+                if isinstance(step, Bulk):
+                    await connection.executemany(queries()[step.query], step.rows)
+                    continue
+                status = await connection.execute(queries()[step.query], *step.values)
+                if step.must and int(status.rsplit(" ", 1)[-1]) == 0:
+                    raise _NothingChanged
 
-    async def _commit(self, steps: Sequence[Step]) -> None:
-        await self._transaction(lambda connection: postgres_books.run(connection, steps))
+        try:
+            await self._transaction(run)
+        except _NothingChanged:
+            return False
+        return True
 
     # Reading
 

@@ -14,17 +14,17 @@ from typing import Any, TypeVar
 from ..clock import Clock
 from ..errors import StoreDamaged, StoreReadOnly, StoreUnavailable
 from ..model.system import Level, Notice
-from ..ports import BookStore, StoreProfile, StoreStats, WriteBatch
+from ..ports import StoreProfile, StoreStats, WriteBatch
 from ..resources import resource_dir
-from . import sqlite_books, sqlite_file
-from .books import Step, StoredBooks
+from . import sqlite_file
 from .lock import WriterLock
 from .migrate import Migration, load_migrations, migrate_sqlite, schema_version_sqlite
 from .portable import Progress
 from .queries import sqlite_queries
-from .reads import Reads
+from .reads import Bulk, Reads, Step
 from .sqlite_copy import dump, refill
 from .sqlite_keep import Keeper, measure
+from .sqlite_steps import run_steps
 from .sqlite_write import SqliteWriter
 
 T = TypeVar("T")
@@ -208,13 +208,8 @@ class SqliteStore(Reads):
 
         return await self._on_writer(change)
 
-    @property
-    def books(self) -> BookStore:
-        """Portfolios and watchlists in the same database."""
-        return StoredBooks(rows=self._rows, commit=self._commit)
-
-    async def _commit(self, steps: Sequence[Step]) -> None:
-        await self._on_writer(lambda: sqlite_books.commit(self._own_connection(), steps))
+    async def changes(self, steps: Sequence[Step | Bulk]) -> bool:
+        return await self._on_writer(lambda: run_steps(self._own_connection(), steps))
 
     async def _rows(self, query: str, *values: Any) -> Sequence[Sequence[Any]]:
         return await self._read(lambda connection: connection.execute(sqlite_queries()[query], values).fetchall())

@@ -10,23 +10,29 @@ import pytest
 
 from marketwatch.errors import Conflict, NotFound, StoreError
 from marketwatch.model.portfolio import Portfolio, Watchlist, WatchlistItem
-from marketwatch.ports import BookStore, DurableStore
+from marketwatch.ports import BookStore
+from marketwatch.store.books import StoredBooks
+from marketwatch.store.postgres import PostgresStore
+from marketwatch.store.sqlite import SqliteStore
 from tests.kit.books import D, entry, history, portfolio
 from tests.kit.databases import MakeStore
 from tests.kit.facts import T0
 
+Database = SqliteStore | PostgresStore
+
 
 @pytest.fixture
-async def store(make_store: MakeStore) -> AsyncIterator[DurableStore]:
+async def store(make_store: MakeStore) -> AsyncIterator[Database]:
     opened = make_store()
+    assert isinstance(opened, Database)
     await opened.open()
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-def books(store: DurableStore) -> BookStore:
-    return store.books
+def books(store: Database) -> BookStore:
+    return StoredBooks(store)
 
 
 MAIN = portfolio("fifo", created_ms=T0, updated_ms=T0)
@@ -195,15 +201,15 @@ async def test_watchlist_of_another_old_or_gone_is_not_changed(books: BookStore)
         await books.drop_watchlist("owner", "w1")
 
 
-async def test_backup_carries_books(store: DurableStore, tmp_path: Path) -> None:
-    await store.books.add_portfolio(MAIN)
+async def test_backup_carries_books(store: Database, tmp_path: Path) -> None:
+    await StoredBooks(store).add_portfolio(MAIN)
     entries = history(3)
-    await store.books.write_transactions(MAIN, put=entries)
-    await store.books.add_watchlist(LIST)
+    await StoredBooks(store).write_transactions(MAIN, put=entries)
+    await StoredBooks(store).add_watchlist(LIST)
     await store.backup(tmp_path / "b.zst")
-    await store.books.change_portfolio(MAIN._replace(version=2, deleted_ms=T0))
+    await StoredBooks(store).change_portfolio(MAIN._replace(version=2, deleted_ms=T0))
     await store.restore(tmp_path / "b.zst", force=True)
-    assert await store.books.portfolios("owner") == [MAIN._replace(version=2)]
-    assert sorted(await store.books.transactions("owner", "p1")) == sorted(entries)
-    assert await store.books.watchlists("owner") == [LIST]
+    assert await StoredBooks(store).portfolios("owner") == [MAIN._replace(version=2)]
+    assert sorted(await StoredBooks(store).transactions("owner", "p1")) == sorted(entries)
+    assert await StoredBooks(store).watchlists("owner") == [LIST]
     assert (await store.stats()).rows["portfolio_transactions"] == len(entries)
