@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from .bus import Publish
-from .model.alerts import Alert, AlertState, Notification, Pin, Rule
+from .model.alerts import Alert, AlertState, Notification, Pin, Rule, RuleRemoval
 from .model.market import Candle, Gap, Instrument, Samples, Source, Trade, Whale
 from .model.metrics import MetricTable
-from .model.portfolio import Portfolio, Transaction, Watchlist
 from .model.silences import Silence
 from .model.system import Notice
 
@@ -68,6 +68,8 @@ class WriteBatch:
     """The metric table of the moment: replaces the rows of `metrics`."""
     rules: list[Rule] = field(default_factory=list)
     """Versions of rules; older versions stay."""
+    removals: list[RuleRemoval] = field(default_factory=list)
+    """Rules that a person has deleted, or wants back."""
     alerts: list[Alert] = field(default_factory=list)
     """Oldest fact first. A resolved alert stays resolved; a pending one that ends without firing is removed again."""
     notifications: list[Notification] = field(default_factory=list)
@@ -79,7 +81,7 @@ class WriteBatch:
         return (
             len(self.instruments) + len(self.samples) + len(self.trades) + len(self.whales) + len(self.candles)
             + len(self.gaps) + len(self.aggregates) + len(self.venue_candles) + (self.metrics is not None)
-            + len(self.rules) + len(self.alerts) + len(self.pins)
+            + len(self.rules) + len(self.removals) + len(self.alerts) + len(self.pins)
         )  # fmt: skip
 
 
@@ -113,6 +115,16 @@ class SampleColumns:
     first_id: NDArray[np.int64]
     last_id: NDArray[np.int64]
     gap: NDArray[np.bool_]
+
+
+class SampleMarks(NamedTuple):
+    """Where samples are stored, over all symbols: starts of the oldest step, of the last one before a moment, of the first one
+    from it on, and of the newest. None where there is none."""
+
+    oldest_ms: int | None
+    before_ms: int | None
+    after_ms: int | None
+    newest_ms: int | None
 
 
 class StoredTrade(NamedTuple):
@@ -165,7 +177,11 @@ class MarketStore(Protocol):
     async def write(self, batch: WriteBatch) -> None:
         """Commit the whole batch or nothing."""
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int) -> SampleColumns: ...
+    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0) -> SampleColumns:
+        """Stored rows of the span, oldest first, and in front of them the newest of the `held_ms` before it: the one that holds
+        when the span begins."""
+
+    async def sample_marks(self, at_ms: int) -> SampleMarks: ...
 
     async def candles(
         self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
@@ -217,10 +233,16 @@ class MarketStore(Protocol):
     ) -> list[Alert]:
         """Episodes that fired (or began to pend) in the span, newest first."""
 
+    async def standing_alerts(self, at_ms: int, limit: int = 500) -> list[Alert]:
+        """Episodes that had begun by `at_ms` and were not over then, as they are known now, newest first."""
+
     async def alert(self, alert_id: str) -> Alert | None: ...
 
     async def rules(self, rule_id: str | None = None, *, every_version: bool = False) -> list[Rule]:
         """The newest version of every rule (of one when named) by rule id, or all versions, newest first."""
+
+    async def removals(self) -> list[RuleRemoval]:
+        """The rules that are deleted now, by rule id."""
 
     async def acknowledge(self, alert_id: str, at_ms: int | None) -> bool:
         """Somebody has seen the alert; the first time counts. None takes it back. False where there is no such alert."""
@@ -255,48 +277,19 @@ class MarketStore(Protocol):
         """What happened to the database since the last call, for the person at the screen."""
 
 
-class BookStore(Protocol):
-    """Portfolios, their transactions, and watchlists. Every call names the owner, and what belongs to another is not found.
+class UserDatabase(Protocol):
+    """The user's own database, whatever market is watched: where what a person has made is kept."""
 
-    Names are unique for an owner, capitals or not. Whoever changes something says which `version` it saw: Conflict when it was
-    changed since; the answer carries the new version. An answered change is committed, all of it or nothing. Raises NotFound,
-    Conflict, StoreUnavailable, StoreError.
-    """
+    @property
+    def begun(self) -> bool:
+        """Whether there may be anything in it."""
 
-    async def portfolios(self, owner_id: str, *, deleted: bool = False) -> list[Portfolio]:
-        """Oldest first; those in the bin as well when `deleted`."""
+    @property
+    def at_hand(self) -> bool:
+        """Whether it is open anyway."""
 
-    async def every_portfolio(self) -> list[Portfolio]:
-        """Those of all owners that are not deleted: for the program itself, never for a person."""
-
-    async def portfolio(self, owner_id: str, portfolio_id: str) -> Portfolio:
-        """Also one in the bin."""
-
-    async def add_portfolio(self, portfolio: Portfolio) -> None:
-        """Conflict when the owner has one of this name."""
-
-    async def change_portfolio(self, portfolio: Portfolio) -> Portfolio:
-        """Name, `updated_ms` and `deleted_ms` (to the bin, and back with None); base currency and method never change."""
-
-    async def transactions(self, owner_id: str, portfolio_id: str) -> list[Transaction]:
-        """Oldest first; empty for what is not there."""
-
-    async def write_transactions(
-        self, portfolio: Portfolio, *, put: Sequence[Transaction] = (), drop: Sequence[str] = ()
-    ) -> Portfolio:
-        """Remove entries by id, then add or replace others. `portfolio.version` and `updated_ms` count."""
-
-    async def watchlists(self, owner_id: str) -> list[Watchlist]:
-        """In the owner's order."""
-
-    async def add_watchlist(self, watchlist: Watchlist) -> None:
-        """Conflict when the owner has one of this name."""
-
-    async def change_watchlist(self, watchlist: Watchlist) -> Watchlist:
-        """Name, position and all items. A symbol counts once."""
-
-    async def drop_watchlist(self, owner_id: str, watchlist_id: str) -> None:
-        """For good."""
+    def reach(self) -> AbstractAsyncContextManager[MarketStore]:
+        """The open database for a moment. Raises StoreError."""
 
 
 class DurableStore(MarketStore, Protocol):

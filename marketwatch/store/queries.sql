@@ -7,6 +7,17 @@ SELECT symbol, symbol_id, quote FROM symbols
 SELECT time, sample_ms, price, open, high, low, volume, notional, taker_buy_volume, trades, bid, ask, first_id, last_id, gap
 FROM samples WHERE symbol_id = $1 AND time >= $2 AND time < $3 ORDER BY time
 
+-- name: sample_before
+SELECT time, sample_ms, price, open, high, low, volume, notional, taker_buy_volume, trades, bid, ask, first_id, last_id, gap
+FROM samples WHERE symbol_id = $1 AND time >= $2 AND time < $3 ORDER BY time DESC LIMIT 1
+
+-- name: sample_marks
+SELECT min((SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id ORDER BY s.time LIMIT 1)),
+  max((SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id AND s.time < $1 ORDER BY s.time DESC LIMIT 1)),
+  min((SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id AND s.time >= $1 ORDER BY s.time LIMIT 1)),
+  max((SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id ORDER BY s.time DESC LIMIT 1))
+FROM symbols y
+
 -- name: newest_sample
 SELECT time FROM samples WHERE symbol_id = $1 AND time >= $2 AND time < $3 ORDER BY time DESC LIMIT 1
 
@@ -117,6 +128,13 @@ ON CONFLICT (rule_id, version) DO UPDATE SET name = excluded.name, expression = 
   channels = excluded.channels, enabled = excluded.enabled, expires_at = excluded.expires_at, origin = excluded.origin,
   schedule = excluded.schedule, intrabar = excluded.intrabar, note = excluded.note, muted_until = excluded.muted_until
 
+-- name: put_removal
+INSERT INTO rule_removals (rule_id, removed_at) VALUES ($1, $2)
+ON CONFLICT (rule_id) DO UPDATE SET removed_at = excluded.removed_at
+
+-- name: removals
+SELECT rule_id, removed_at FROM rule_removals WHERE removed_at IS NOT NULL ORDER BY rule_id
+
 -- name: put_alert
 INSERT INTO alerts (alert_id, rule_id, rule_version, rule_name, symbol, metric, threshold, timestamp, trigger_value, state,
   resolved_at, severity, late, acknowledged_at, context)
@@ -177,6 +195,12 @@ FROM alerts
 WHERE timestamp >= $1 AND timestamp < $2 AND (CAST($3 AS text) IS NULL OR state = $3)
   AND (CAST($4 AS text) IS NULL OR symbol = $4) AND (CAST($5 AS text) IS NULL OR rule_id = $5)
 ORDER BY timestamp DESC, alert_id DESC LIMIT $6
+
+-- name: standing_alerts
+SELECT alert_id, rule_id, rule_version, rule_name, symbol, metric, threshold, trigger_value, timestamp, state, severity,
+  resolved_at, acknowledged_at, late, context
+FROM alerts WHERE timestamp <= $1 AND (resolved_at IS NULL OR resolved_at > $1)
+ORDER BY timestamp DESC, alert_id DESC LIMIT $2
 
 -- name: alert
 SELECT alert_id, rule_id, rule_version, rule_name, symbol, metric, threshold, trigger_value, timestamp, state, severity,

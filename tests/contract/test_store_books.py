@@ -10,7 +10,7 @@ import pytest
 
 from marketwatch.errors import Conflict, NotFound, StoreError
 from marketwatch.model.portfolio import Portfolio, Watchlist, WatchlistItem
-from marketwatch.ports import BookStore
+from marketwatch.portfolio.ports import BookStore
 from marketwatch.store.books import StoredBooks
 from marketwatch.store.postgres import PostgresStore
 from marketwatch.store.sqlite import SqliteStore
