@@ -56,6 +56,11 @@ class Compiled:
         return tuple(one for one in (self.program, self.recover) if one is not None)
 
     @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Windows over which it compares with a symbol that is not the reference."""
+        return tuple(dict.fromkeys(pair for program in self.programs for pair in program.pairs))
+
+    @property
     def windows(self) -> tuple[str, ...]:
         """The engine's windows that it needs."""
         return tuple(dict.fromkeys(name for program in self.programs for name in program.windows))

@@ -102,7 +102,9 @@ def question(
             f"{len(chosen)} symbols over this span are {steps:,} sample steps; {MOST_STEPS:,} are the most. "
             "Choose a shorter span or fewer symbols."
         )
-    compares = any(m.name in ("correlation", "beta") for p in one.programs for m in of_type(p.expression, Metric))
+    compares = any(
+        m.name in ("correlation", "beta") and m.other is None for p in one.programs for m in of_type(p.expression, Metric)
+    )
     return Question(
         one, program, chosen, from_ms, to_ms, sample_ms, windows, reference if compares else None, lead_ms, _notes(one)
     )

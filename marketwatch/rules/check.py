@@ -182,8 +182,7 @@ def _unknown(call: Call) -> RuleError:
 def _metric(call: Call, symbol: str | None, window: Tree) -> Node:
     entry = known.METRIC_OF[call.name]
     if symbol is not None and call.name in ("correlation", "beta"):
-        hint = f"Leave out the symbol: {call.name}(5m)."
-        raise RuleError(call.column, f"{call.name} compares with the reference symbol of the settings.", hint)
+        return Metric(call.name, entry.kind, None, _window(window), other=symbol)
     return Metric(call.name, entry.kind, symbol, _window(window))
 
 

@@ -86,11 +86,15 @@ class Term(Node):
 
 @dataclass(frozen=True)
 class Metric(Term):
-    """A column of the metric table; without `window` one of its points."""
+    """A column of the metric table; without `window` one of its points. `other`: the symbol that it is compared with, where
+    that is not the reference symbol."""
 
     window: Span | None = None
+    other: str | None = None
 
     def _text(self) -> str:
+        if self.other is not None and self.window is not None:
+            return f"{self.name}('{self.other}', {self.window.text})"
         return self._call(*([self.window.text] if self.window is not None else []))
 
 

@@ -61,8 +61,16 @@ class Program:
     @cached_property
     def symbols(self) -> tuple[str, ...]:
         """The symbols that it names itself."""
-        named = (one.symbol for one in walk(self.expression) if isinstance(one, Term))
+        terms = [one for one in walk(self.expression) if isinstance(one, Term)]
+        named = [symbol for one in terms for symbol in (one.symbol, one.other if isinstance(one, Metric) else None)]
         return tuple(dict.fromkeys(symbol for symbol in named if symbol is not None))
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Window and symbol of the comparisons with another symbol than the reference."""
+        metrics = of_type(self.expression, Metric)
+        found = [(one.window.text, one.other) for one in metrics if one.window is not None and one.other is not None]
+        return tuple(dict.fromkeys(found))
 
     @cached_property
     def live_only(self) -> tuple[str, ...]:
