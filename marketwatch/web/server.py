@@ -13,7 +13,6 @@ from aiohttp import web
 from ..accounts.owner import Owner, open_owner
 from ..clock import Clock
 from ..config import Settings
-from ..lab.lab import Lab
 from ..ports import MarketStore
 from ..telemetry import Telemetry
 from ..watch import WatchSlot
@@ -104,7 +103,7 @@ def _fill(
     app[SETTINGS], app[CLOCK], app[STORE] = settings, clock, store
     app[WATCH], app[TELEMETRY], app[HUB] = slot, telemetry, hub
     app[DESK] = desk = Desk(settings=settings, clock=clock, store=store, slot=slot, hub=hub, telemetry=telemetry)
-    app[LAB] = Lab(store)
+    app[LAB] = desk.lab
     app[TICKER] = ticker = PriceTicker(desk)
     app[STREAM] = prices = PriceStream(desk)
     app[ALERT_STREAM] = alerts = AlertStream(desk)

@@ -12,6 +12,7 @@ from aiohttp import web
 from ...clock import Clock
 from ...config import Settings
 from ...errors import Unavailable
+from ...lab.lab import Lab
 from ...model.coins import CoinIndex
 from ...model.system import FeedState
 from ...ports import MarketStore
@@ -36,6 +37,7 @@ class Desk:
         self.slot = slot
         self.hub = hub
         self.telemetry = telemetry
+        self.lab = Lab(store)
         self.snapshot = Snapshot(slot=slot, clock=clock)
         self._index: tuple[int, CoinIndex] | None = None
         self._locks: dict[str, asyncio.Lock] = {}
