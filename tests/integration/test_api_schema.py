@@ -30,6 +30,7 @@ SAMPLES = {
     "coin_2": "ETH",
     "alert_id": "a1",
     "rule_id": "r1",
+    "symbol": "BTC",
 }
 
 
@@ -145,6 +146,10 @@ _OPTIONS = (
 _EXPRESSIONS_HAVE_A_GRAMMAR = """
 [[operations]]
 include-name = "POST /api/rules/preview"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /api/rules/explain"
 checks.positive_data_acceptance.enabled = false
 """
 """No JSON schema can say which text is a rule."""

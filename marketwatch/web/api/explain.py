@@ -172,9 +172,10 @@ async def _now(desk: Desk, rule: Rule, program: Program, place: Place) -> RuleEx
     """As the evaluator has it: the values that decided the last step."""
     frame, facts = _frame(desk), desk.slot.rules
     standing = None if facts is None else facts.standing(rule.rule_id, place.symbol)
-    if standing is None:
-        raise Unavailable("The rules were not evaluated yet; ask again in a moment.")
     time_ms = frame.table.time_ms
+    if standing is None:
+        terms = await desk.lab.moments.live(program, frame, place)
+        return _of_rule(rule, place.symbol, time_ms, program, terms, "normal", [], "no data", "The rule was not evaluated yet.")
     nan = float("nan")
     values = {key: Found(nan if value is None else value, "live", time_ms) for key, value in standing.values.items()}
     known = {node.key: values.get(node.key, Found(nan, "live", time_ms)) for node in program.terms}
