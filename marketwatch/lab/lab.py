@@ -24,9 +24,9 @@ class Lab:
         self._turn = asyncio.Lock()
 
     @staticmethod
-    def program(expression: str) -> Program:
+    def program(expression: str, *, intrabar: bool = False) -> Program:
         """What an expression means, a condition or a number. Raises RuleError."""
-        return compile_rule(expression, condition=False)
+        return compile_rule(expression, condition=False, intrabar=intrabar)
 
     async def preview(self, question: Question, *, now_ms: int, per_day: float | None = None) -> Preview:
         """The preview of a question. Raises StoreError, InvalidRequest."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from ..rules.nodes import Crosses, Derived, Indicator, Kind, Metric, Node
 from ..rules.plan import Plan
 from ..rules.program import Program
 from ..rules.spans import matches
-from ..rules.studies import newest
+from ..rules.studies import StudyColumn
 from ..rules.truth import Knowledge
 from .archive import Archive
 from .question import DAY_MS, Question, question
@@ -70,10 +71,10 @@ def _is_held(node: Node, frame: Frame, place: Place) -> bool:
 
 
 def _of_candles(node: Indicator, frame: Frame, symbol: str) -> float:
-    candles, wanted = frame.candles(node.interval), node.symbol or symbol
-    if candles is None or wanted not in frame.table.symbols:
+    wanted = node.symbol or symbol
+    if wanted not in frame.table.symbols:
         return np.nan
-    return float(newest(node, candles, [frame.table.symbols.index(wanted)])[0])
+    return float(StudyColumn(replace(node, symbol=wanted), frame.table.symbols.index(wanted)).take(frame))
 
 
 class Moments:
@@ -106,8 +107,9 @@ class Moments:
         value = said.at(step).get(node.key, np.nan)
         return Found(value, STORED if np.isfinite(value) else WARMING, int(own.end_ms[step]))
 
-    async def past(self, program: Program, text: str, place: Place, at_ms: int) -> tuple[dict[str, Found], Along, Question]:
+    async def past(self, program: Program, place: Place, at_ms: int) -> tuple[dict[str, Found], Along, Question]:
         """Every term at a past moment, and what it said on the way. Raises StoreError, InvalidRequest, RuleError."""
+        text = program.expression.key
         asked = self._question(text if program.kind is Kind.BOOL else f"({text}) > 0", place, at_ms)
         said, own = await self._said(asked, place, at_ms)
         time_ms = int(own.end_ms[-1])

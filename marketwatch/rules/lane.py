@@ -16,6 +16,7 @@ from .columns import WindowColumns
 from .derived import Moments, derived_grid, statistic
 from .history import History
 from .nodes import Apply, Compare, Constant, Crosses, Derived, Fact, Indicator, Kind, Logic, Metric, Node, WhaleCount
+from .running import along_open
 from .studies import along_candles
 from .truth import F8, I1, Knowledge, arithmetic, compare, crossing, known_flags
 
@@ -175,6 +176,8 @@ class Lane:
         key = (history.symbol, node.interval)
         if key not in self._candles:
             self._candles[key] = candles_of(buckets)
+        if node.intrabar:
+            return along_open(node, self._candles[key], buckets)
         column = along_candles(node, self._candles[key])
         closed = history.end_ms // buckets.grid_ms - buckets.first - 1
         return np.concatenate([column, [np.nan]])[closed]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .check import column_of, meaning
 from .errors import RuleError
-from .nodes import Compare, Constant, Crosses, Derived, Fact, Indicator, Kind, Metric, Node, Term, of_type, walk
+from .nodes import Compare, Constant, Crosses, Derived, Fact, Indicator, Kind, Metric, Node, Term, of_type, walk, with_intrabar
 from .parse import parse
 
 MOST_WINDOWS = 12
@@ -92,10 +92,11 @@ def _seen(node: Compare) -> FirstComparison:
     return FirstComparison(node.left.key, node.operator, node.right.value if isinstance(node.right, Constant) else None)
 
 
-def compile_rule(source: str, *, condition: bool = True) -> Program:
-    """The program of a rule. `condition` false: a number will do, as for the columns of a screener. Raises RuleError only."""
+def compile_rule(source: str, *, condition: bool = True, intrabar: bool = False) -> Program:
+    """The program of a rule. `condition` false: a number will do, as for the columns of a screener. `intrabar`: all its
+    candle terms look at the open candle too. Raises RuleError only."""
     parsed = parse(source)
-    node = meaning(parsed.tree)
+    node = with_intrabar(meaning(parsed.tree)) if intrabar else meaning(parsed.tree)
     if condition and node.kind is not Kind.BOOL:
         raise RuleError(column_of(parsed.tree), "A rule is a condition, and this is a value.", "Compare it: ... > 0.")
     program = Program(source, node, parsed.for_s)

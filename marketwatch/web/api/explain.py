@@ -43,6 +43,7 @@ class ExplainAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expression: Annotated[str, Meta(max_length=_MOST_TEXT)]
     symbol: Annotated[str, Meta(min_length=1, max_length=64)]
     at: Moment | None = None
+    intrabar: bool = False
 
 
 class TermRow(msgspec.Struct, frozen=True):
@@ -127,10 +128,10 @@ async def explain_expression(desk: Desk, _query: NoQuery, ask: ExplainAsk) -> Ex
     """For the editor, while one types. Raises InvalidRequest with the column of a mistake."""
     place = _place(desk, ask.symbol if ask.symbol != "*" else desk.watch.reference)
     try:
-        program = desk.lab.program(ask.expression)
+        program = desk.lab.program(ask.expression, intrabar=ask.intrabar)
         if ask.at is not None:
             at_ms = _past(desk, _moment(ask.at))
-            found, _, _ = await desk.lab.moments.past(program, ask.expression, place, at_ms)
+            found, _, _ = await desk.lab.moments.past(program, place, at_ms)
             return ExplainRow(**_row(program, place.symbol, at_ms, found))
     except RuleError as error:
         raise InvalidRequest(str(error), [error.detail()]) from None
@@ -162,7 +163,7 @@ async def explain_rule(desk: Desk, query: ExplainQuery) -> RuleExplainRow:
         raise NotFound(f'There is no rule "{query.rule_id}" in force.', [{"parameter": "rule_id", "value": query.rule_id}])
     place = _place(desk, query.symbol)
     try:
-        program = program_of(rule.expression)
+        program = program_of(rule.expression, rule.intrabar)
         return await (_now(desk, rule, program, place) if query.at is None else _then(desk, rule, program, place, query.at))
     except RuleError as error:
         raise InvalidRequest(f'The rule "{rule.name}" cannot be evaluated: {error}', [error.detail()]) from None
@@ -187,7 +188,7 @@ async def _now(desk: Desk, rule: Rule, program: Program, place: Place) -> RuleEx
 async def _then(desk: Desk, rule: Rule, program: Program, place: Place, at: int) -> RuleExplainRow:
     """From stored samples, and from the episodes that are stored."""
     at_ms = _past(desk, at)
-    found, said, _ = await desk.lab.moments.past(program, rule.expression, place, at_ms)
+    found, said, _ = await desk.lab.moments.past(program, place, at_ms)
     stored = await desk.store.alerts(symbol=place.symbol, rule_id=rule.rule_id, to_ms=at_ms + 1, limit=_MOST_EPISODES)
     held = [*desk.watch.state.recent_alerts, *desk.watch.state.alerts.values(), *stored]
     active = [one for one in held if (one.rule_id, one.symbol) == (rule.rule_id, place.symbol) and _covers(one, at_ms)]

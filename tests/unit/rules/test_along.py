@@ -41,6 +41,8 @@ RULES = (
     "data_age > 2s and data_age('C') < 1m",
     "rsi(14, 1m) < 50 or close(1m) > open(1m)",
     "0 < abs(change(7)) < 0.1 and max(high(7), price) > min(low(7), price)",
+    "rsi(3, 1m, intrabar) < 50 or close(1m, intrabar) > open('B', 1m, intrabar)",
+    "crosses_above(ema(2, 1m, intrabar), sma(3, 1m)) or obv(1m, intrabar) > 0 and atr(2, 1m, intrabar) > 0.01",
     "macd(3, 5, 2, 1m).macdhist > 0 and atr(3, 1m) > 0 and obv(1m) != 0",
     "1 / trade_rate(5s) > 0.1",
     "correlation(30s) > 0.1 and beta(11m) > 0",
