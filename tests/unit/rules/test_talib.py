@@ -78,7 +78,7 @@ def test_average_is_seeded_with_the_mean_of_the_first_values() -> None:
 
 
 def test_every_function_of_the_library_is_a_term_by_its_own_name_with_each_of_its_outputs() -> None:
-    functions = {name.lower() for name in talib.get_functions()}
+    functions = {name.lower() for name in talib.get_functions()}  # type: ignore[no-untyped-call]
     assert functions - set(studies()) == {"mavp"}  # it takes a second series, of periods
     for study in studies().values():
         numbers = "".join(f"{value:g}, " for value in study.parameters.values())
