@@ -14,8 +14,12 @@ from .history import ENDPOINTS as HISTORY
 from .market import ENDPOINTS as MARKET
 from .metrics import ENDPOINTS as METRICS
 from .replay import ENDPOINTS as REPLAY
+from .rules import ACTIONS as RULE_ACTIONS
+from .rules import ENDPOINTS as RULES
 from .system import ENDPOINTS as SYSTEM
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *ALERTS, *EXPLAINED, *REPLAY, *SYSTEM)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    *MARKET, *HISTORY, *METRICS, *ANALYTICS, *ALERTS, *EXPLAINED, *RULES, *REPLAY, *SYSTEM,
+)  # fmt: skip
 
-ACTIONS: tuple[Action[Any], ...] = (*EXPLAINS,)
+ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS)
