@@ -17,6 +17,7 @@ from ...lab.lab import Lab
 from ...model.coins import CoinIndex
 from ...model.system import FeedState
 from ...ports import MarketStore
+from ...replay.lanes import LaneReader
 from ...state import SymbolState
 from ...telemetry import Telemetry
 from ...watch import Watch, WatchSlot
@@ -39,6 +40,7 @@ class Desk:
         self.hub = hub
         self.telemetry = telemetry
         self.lab = Lab(store)
+        self.lanes = LaneReader(store)
         self.snapshot = Snapshot(slot=slot, clock=clock)
         self.rules: RuleDesk | None = None
         self._index: tuple[int, CoinIndex] | None = None
