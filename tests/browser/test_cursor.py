@@ -54,7 +54,7 @@ async def _shown(page: Page) -> str:
 async def test_from_an_alert_to_its_moment_scrub_and_back_to_live(fired: tuple[Program, str], look: Open) -> None:
     page = await look(fired[0], "/alerts")
     page.set_default_timeout(SLOW_MS)
-    link = page.locator("#past").get_by_role("link", name="Market at").first
+    link = page.locator("#past").get_by_role("link", name="Market then").first
     await expect(link).to_be_visible(timeout=SLOW_MS)
     await page.goto(fired[0].url.rstrip("/") + (await link.get_attribute("href") or ""))
     await expect(page.locator("body")).to_have_attribute("data-source", "replay")
