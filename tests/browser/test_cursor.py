@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import aiohttp
@@ -68,7 +69,7 @@ async def test_from_an_alert_to_its_moment_scrub_and_back_to_live(fired: tuple[P
     await page.keyboard.press("ArrowLeft")
     await expect(page.locator("#app")).not_to_have_attribute("data-at", first, timeout=SLOW_MS)
     second = await _shown(page)
-    assert second < first
+    assert datetime.fromisoformat(second) < datetime.fromisoformat(first)
     assert await page.evaluate("window.kept && document.activeElement.id") == "cursor-scrub"
     assert f"at={second}" in page.url
     await page.get_by_role("link", name="+1 step").focus()
