@@ -13,9 +13,11 @@ from ...alerts.rule_desk import RuleDesk
 from ...clock import Clock
 from ...config import Settings
 from ...errors import Unavailable
+from ...lab.lab import Lab
 from ...model.coins import CoinIndex
 from ...model.system import FeedState
 from ...ports import MarketStore
+from ...replay.lanes import LaneReader
 from ...state import SymbolState
 from ...telemetry import Telemetry
 from ...watch import Watch, WatchSlot
@@ -37,6 +39,8 @@ class Desk:
         self.slot = slot
         self.hub = hub
         self.telemetry = telemetry
+        self.lab = Lab(store)
+        self.lanes = LaneReader(store)
         self.snapshot = Snapshot(slot=slot, clock=clock)
         self.rules: RuleDesk | None = None
         self._index: tuple[int, CoinIndex] | None = None
