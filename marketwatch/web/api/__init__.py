@@ -7,13 +7,28 @@ from typing import Any
 from .action import Action
 from .alerts import ENDPOINTS as ALERTS
 from .analytics import ENDPOINTS as ANALYTICS
+from .deliveries import ACTIONS as DELIVERY_ACTIONS
+from .deliveries import ENDPOINTS as DELIVERIES
 from .endpoint import Endpoint
 from .history import ENDPOINTS as HISTORY
 from .market import ENDPOINTS as MARKET
 from .metrics import ENDPOINTS as METRICS
 from .replay import ENDPOINTS as REPLAY
+from .seen import ACTIONS as SEEN_ACTIONS
+from .silences import ACTIONS as SILENCE_ACTIONS
+from .silences import ENDPOINTS as SILENCES
 from .system import ENDPOINTS as SYSTEM
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *ALERTS, *REPLAY, *SYSTEM)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    *MARKET,
+    *HISTORY,
+    *METRICS,
+    *ANALYTICS,
+    *ALERTS,
+    *SILENCES,
+    *DELIVERIES,
+    *REPLAY,
+    *SYSTEM,
+)
 
-ACTIONS: tuple[Action[Any], ...] = ()
+ACTIONS: tuple[Action[Any], ...] = (*SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)

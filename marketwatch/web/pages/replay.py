@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from ...errors import InvalidRequest, NotFound
+from ...errors import InvalidRequest, NotFound, StoreError
+from ...model.alerts import Notification
 from ...replay.incident import read_incident
 from ..api.desk import DESK
 from ..api.endpoint import Parameters
@@ -45,7 +46,16 @@ async def replay(request: web.Request) -> web.StreamResponse:
         return error_page(request, 404, "There is no such alert", str(error))
     except InvalidRequest as error:
         return error_page(request, 400, "This replay cannot be shown", str(error))
-    return _page(request, "replay.html", replay_page(watch, incident, query.minutes))
+    notices = await _notices(request, query.alert_id)
+    now_ms = market_now_ms(watch, request.app[CLOCK])
+    return _page(request, "replay.html", replay_page(watch, incident, query.minutes, notices, now_ms))
+
+
+async def _notices(request: web.Request, alert_id: str) -> list[Notification]:
+    try:
+        return await request.app[DESK].store.deliveries(alert_id=alert_id)
+    except StoreError:
+        return []
 
 
 async def _choose(request: web.Request) -> web.Response:
