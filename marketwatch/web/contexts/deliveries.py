@@ -83,7 +83,7 @@ def delivery_view(notice: Notification, now_ms: int) -> DeliveryView:
     elif notice.state == "waiting":
         when = "next attempt " + ("at once" if notice.due_ms is None else moment(notice.due_ms, now_ms))
     else:
-        when = fmt.UNKNOWN
+        when = ""
     return DeliveryView(
         key=notice.notification_id,
         time=moment(notice.created_ms, now_ms),
