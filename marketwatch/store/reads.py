@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..model.alerts import Alert, AlertState, Notification, Rule
+from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
 from ..model.market import Candle, Gap, Instrument
 from ..model.silences import Silence
-from ..ports import SampleColumns, StoredTrade, TradeAggregate
+from ..ports import SampleColumns, SampleMarks, StoredTrade, TradeAggregate
 from .alert_rows import decode_alert, decode_rule, notification_row, silence_row
 from .rows import END_MS, FIRST_MS, clean, decode_candle, decode_gap, decode_samples, decode_trade
 from .seconds import second_candles
@@ -31,6 +31,14 @@ def _limit(limit: int) -> int:
     return min(max(limit, 0), _MOST)
 
 
+class Step(NamedTuple):
+    """One named query of a transaction. `must`: where it changes no row, nothing of the transaction is kept."""
+
+    query: str
+    values: tuple[Any, ...]
+    must: bool = True
+
+
 class Reads(ABC):
     """Reading methods of MarketStore. Times beyond 1970 to 9999 are clipped, limits are 0 to 100,000."""
 
@@ -46,6 +54,18 @@ class Reads(ABC):
     async def _change(self, query: str, *values: Any) -> int:
         """Run a named query that changes rows, in a transaction; answers how many. Raises StoreUnavailable or StoreError."""
 
+    @abstractmethod
+    async def changes(self, steps: Sequence[Step]) -> bool:
+        """Run named queries in one transaction. False, and nothing is kept, where one that must change a row changes none."""
+
+    async def rows(self, query: str, *values: Any) -> Sequence[Sequence[Any]]:
+        """The answer of a named query, for the ports beside MarketStore."""
+        return await self._rows(query, *values)
+
+    async def change(self, query: str, *values: Any) -> int:
+        """How many rows a named query changed, for the ports beside MarketStore."""
+        return await self._change(query, *values)
+
     def _learn(self, rows: Sequence[Sequence[Any]]) -> None:
         """Take over the answer of `symbol_ids`."""
         for symbol, symbol_id, quote in rows:
@@ -57,12 +77,21 @@ class Reads(ABC):
             self._learn(await self._rows("symbol_ids"))
         return self._ids.get(symbol)
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int) -> SampleColumns:
+    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0) -> SampleColumns:
         """The stored rows of the span, oldest first: sparse, since only rows with news are stored. Between two rows the first
         of them holds (its price, bid, ask and gap flag, with volume 0). `sample_ms` is the newest row's, 0 without rows."""
         symbol_id = await self._id(symbol)
-        found = [] if symbol_id is None else await self._rows("samples", symbol_id, _from(from_ms), _to(to_ms))
+        if symbol_id is None:
+            return decode_samples(symbol, [])
+        found = await self._rows("samples", symbol_id, _from(from_ms), _to(to_ms))
+        if held_ms > 0:
+            held = await self._rows("sample_before", symbol_id, _from(from_ms - held_ms), _to(from_ms))
+            found = [*held, *found]
         return decode_samples(symbol, found)
+
+    async def sample_marks(self, at_ms: int) -> SampleMarks:
+        rows = await self._rows("sample_marks", _to(at_ms))
+        return SampleMarks(*rows[0]) if rows else SampleMarks(None, None, None, None)
 
     async def candles(
         self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
@@ -150,6 +179,9 @@ class Reads(ABC):
         rows = await self._rows("alerts", _from(from_ms), _to(to_ms), *wanted, _limit(limit))
         return [decode_alert(row) for row in rows]
 
+    async def standing_alerts(self, at_ms: int, limit: int = 500) -> list[Alert]:
+        return [decode_alert(row) for row in await self._rows("standing_alerts", _to(at_ms), _limit(limit))]
+
     async def alert(self, alert_id: str) -> Alert | None:
         rows = await self._rows("alert", clean(alert_id))
         return decode_alert(rows[0]) if rows else None
@@ -159,6 +191,9 @@ class Reads(ABC):
         found = [decode_rule(row) for row in rows]
         newest = {rule.rule_id: rule for rule in reversed(found)}
         return found if every_version else sorted(newest.values(), key=lambda rule: rule.rule_id)
+
+    async def removals(self) -> list[RuleRemoval]:
+        return [RuleRemoval(*row) for row in await self._rows("removals")]
 
     async def acknowledge(self, alert_id: str, at_ms: int | None) -> bool:
         if at_ms is None:

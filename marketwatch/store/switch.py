@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ..errors import StoreUnavailable
-from ..model.alerts import Alert, AlertState, Notification, Rule
+from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
 from ..model.market import Candle, Gap, Instrument
 from ..model.silences import Silence
 from ..model.system import Notice
-from ..ports import MarketStore, SampleColumns, StoredTrade, StoreProfile, StoreStats, TradeAggregate, WriteBatch
+from ..ports import MarketStore, SampleColumns, SampleMarks, StoredTrade, StoreProfile, StoreStats, TradeAggregate, WriteBatch
 
 
 class SwitchStore:
@@ -38,8 +38,11 @@ class SwitchStore:
     async def write(self, batch: WriteBatch) -> None:
         await self._store.write(batch)
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int) -> SampleColumns:
-        return await self._store.samples(symbol, from_ms, to_ms)
+    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0) -> SampleColumns:
+        return await self._store.samples(symbol, from_ms, to_ms, held_ms=held_ms)
+
+    async def sample_marks(self, at_ms: int) -> SampleMarks:
+        return await self._store.sample_marks(at_ms)
 
     async def candles(
         self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
@@ -94,11 +97,17 @@ class SwitchStore:
     ) -> list[Alert]:
         return await self._store.alerts(state=state, symbol=symbol, rule_id=rule_id, from_ms=from_ms, to_ms=to_ms, limit=limit)
 
+    async def standing_alerts(self, at_ms: int, limit: int = 500) -> list[Alert]:
+        return await self._store.standing_alerts(at_ms, limit)
+
     async def alert(self, alert_id: str) -> Alert | None:
         return await self._store.alert(alert_id)
 
     async def rules(self, rule_id: str | None = None, *, every_version: bool = False) -> list[Rule]:
         return await self._store.rules(rule_id, every_version=every_version)
+
+    async def removals(self) -> list[RuleRemoval]:
+        return await self._store.removals()
 
     async def acknowledge(self, alert_id: str, at_ms: int | None) -> bool:
         return await self._store.acknowledge(alert_id, at_ms)

@@ -11,10 +11,12 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from ..accounts.owner import Owner, open_owner
+from ..alerts.rule_desk import RuleDesk
 from ..clock import Clock
 from ..config import Settings
 from ..lab.lab import Lab
 from ..ports import MarketStore
+from ..replay.cursor import Cursor
 from ..telemetry import Telemetry
 from ..watch import WatchSlot
 from .api.alert_stream import ALERT_STREAM, AlertStream
@@ -30,6 +32,7 @@ from .keys import CLOCK, HUB, RENDERER, SETTINGS, STORE, TELEMETRY, WATCH
 from .live import LIVE, Live
 from .middleware import MAX_BODY_BYTES, Gate, ProtocolNoise, middleware
 from .openapi import DOCUMENT, new_document
+from .pages.scene import CURSOR
 from .probes import MarketCollector, sample_loop_lag
 from .readiness import READINESS, HasDead, Readiness
 from .render import Renderer
@@ -59,10 +62,12 @@ def build_app(
     hub: Hub | None = None,
     keepalive_s: float = 15.0,
     owner: Owner | None = None,
+    desk: RuleDesk | None = None,
 ) -> web.Application:
     """The application, ready for a runner. Whoever runs it owns the store, the slot and `tasks`.
 
-    `owner`: who may change something; without one it is made from the settings. Without `tasks` the background work runs in
+    `owner`: who may change something; without one it is made from the settings. `desk`: where rules are written; without one
+    there is nobody to write them. Without `tasks` the background work runs in
     tasks of the application's own. `keepalive_s`: how long a connection may be idle, or take to send its request.
     """
     limits = {
@@ -81,6 +86,7 @@ def build_app(
     hub = hub or Hub(clock=clock, max_clients=_places(settings), on_cut=lambda why: telemetry.streams_cut.labels(why).inc())
     _fill(app, settings=settings, clock=clock, store=store, slot=slot, telemetry=telemetry, hub=hub)
     app[OWNER] = owner or open_owner(settings, clock)
+    app[DESK].rules = desk
     app[READINESS] = Readiness(slot=slot, store=store, settings=settings, clock=clock, telemetry=telemetry, tasks=tasks)
     telemetry.registry.register(MarketCollector(slot=slot, hub=hub, sockets=app[SOCKETS], clock=clock))
     app.on_response_prepare.append(add_headers)
@@ -105,6 +111,7 @@ def _fill(
     app[WATCH], app[TELEMETRY], app[HUB] = slot, telemetry, hub
     app[DESK] = desk = Desk(settings=settings, clock=clock, store=store, slot=slot, hub=hub, telemetry=telemetry)
     app[LAB] = Lab(store)
+    app[CURSOR] = Cursor(store=store, slot=slot, settings=settings)
     app[TICKER] = ticker = PriceTicker(desk)
     app[STREAM] = prices = PriceStream(desk)
     app[ALERT_STREAM] = alerts = AlertStream(desk)
@@ -150,6 +157,7 @@ def _background(tasks: Tasks | None) -> Any:
 async def _close_streams(app: web.Application) -> None:
     """Before the connections are waited for: a stream would never end by itself."""
     await app[HUB].aclose()
+    await app[CURSOR].aclose()
     await app[SOCKETS].aclose()
 
 

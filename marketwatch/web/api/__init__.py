@@ -14,21 +14,14 @@ from .history import ENDPOINTS as HISTORY
 from .market import ENDPOINTS as MARKET
 from .metrics import ENDPOINTS as METRICS
 from .replay import ENDPOINTS as REPLAY
+from .rules import ACTIONS as RULE_ACTIONS
+from .rules import ENDPOINTS as RULES
 from .seen import ACTIONS as SEEN_ACTIONS
 from .silences import ACTIONS as SILENCE_ACTIONS
 from .silences import ENDPOINTS as SILENCES
 from .system import ENDPOINTS as SYSTEM
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    *MARKET,
-    *HISTORY,
-    *METRICS,
-    *ANALYTICS,
-    *ALERTS,
-    *SILENCES,
-    *DELIVERIES,
-    *REPLAY,
-    *SYSTEM,
-)
+_ALERTS: tuple[Endpoint[Any], ...] = (*ALERTS, *RULES, *SILENCES, *DELIVERIES)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *SYSTEM)
 
-ACTIONS: tuple[Action[Any], ...] = (*SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
+ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)

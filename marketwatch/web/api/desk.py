@@ -9,12 +9,14 @@ from typing import TypeVar, cast
 
 from aiohttp import web
 
+from ...alerts.rule_desk import RuleDesk
 from ...clock import Clock
 from ...config import Settings
 from ...errors import Unavailable
 from ...model.coins import CoinIndex
 from ...model.system import FeedState
 from ...ports import MarketStore
+from ...replay.lanes import LaneReader
 from ...state import SymbolState
 from ...telemetry import Telemetry
 from ...watch import Watch, WatchSlot
@@ -36,7 +38,9 @@ class Desk:
         self.slot = slot
         self.hub = hub
         self.telemetry = telemetry
+        self.lanes = LaneReader(store)
         self.snapshot = Snapshot(slot=slot, clock=clock)
+        self.rules: RuleDesk | None = None
         self._index: tuple[int, CoinIndex] | None = None
         self._locks: dict[str, asyncio.Lock] = {}
         self._kept: dict[str, tuple[float, int, object]] = {}
@@ -49,6 +53,13 @@ class Desk:
         if watch is None:
             raise Unavailable(f"No market is open yet. {self.slot.waiting}")
         return watch
+
+    @property
+    def rule_desk(self) -> RuleDesk:
+        """Where rules are written. Raises Unavailable where this process has none."""
+        if self.rules is None:
+            raise Unavailable("Rules cannot be written in this process.")
+        return self.rules
 
     @property
     def source(self) -> str | None:

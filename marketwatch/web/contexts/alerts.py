@@ -14,6 +14,7 @@ from .. import format as fmt
 from .alert_acts import ActsView, acts_of
 from .alert_words import MARKET, STATE_WORDS, age, element_id, moment, reason, replay_href, sentence, subject
 from .bell import firing
+from .cursor import market_then
 from .frame import symbol_href
 from .silences import SilenceForm, SilencesView, quiet, silences_of
 
@@ -66,7 +67,7 @@ class AlertView(NamedTuple):
 
 
 class PastView(NamedTuple):
-    """An episode that is over, as a row."""
+    """An episode that is over, as a row. `then`: the market as of the moment at which it fired."""
 
     key: str
     severity: str
@@ -80,6 +81,7 @@ class PastView(NamedTuple):
     late: bool
     acknowledged: bool
     replay: str = ""
+    then: str = ""
     quiet: str = ""
     acts: ActsView | None = None
 
@@ -231,6 +233,7 @@ def _past_view(alert: Alert, watch: Watch, now_ms: int) -> PastView:
         late=alert.late,
         acknowledged=alert.acknowledged_ms is not None,
         replay=replay_href(alert.alert_id),
+        then=market_then(alert.fired_ms),
         quiet=quiet(alert, watch, now_ms),
         acts=acts_of(alert, watch),
     )
