@@ -9,13 +9,15 @@ from aiohttp import web
 from . import assets, openapi, probes, ws
 from .api import ACTIONS, ENDPOINTS, alert_stream, preview, replay_stream
 from .api import stream as price_stream
-from .pages import alerts, lab, overview, owner, replay, search, status, symbol, theme
+from .pages import alerts, lab, overview, owner, replay, rule_check, rules, search, status, symbol, theme
 
 PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
     overview.routes,
     symbol.routes,
     alerts.routes,
     lab.routes,
+    rule_check.routes,
+    rules.routes,
     replay.routes,
     status.routes,
     search.routes,

@@ -14,6 +14,8 @@ from .. import format as fmt
 from .alert_words import MARKET, STATE_WORDS, age, element_id, moment, reason, sentence, subject
 from .bell import firing
 from .frame import symbol_href
+from .rule_told import ExampleView, ToldView, examples_of
+from .rule_words import muted, rule_href
 
 _MOST_ACTIVE = 100
 _MOST_PAST = 100
@@ -125,6 +127,10 @@ class RuleView:
     pending: int
     quiet: str
     last: str
+    page: str = ""
+    copy: str = ""
+    mine: bool = False
+    muted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,8 @@ class MarksView:
 
 @dataclass(frozen=True, slots=True)
 class AlertsPage:
-    """The page `/alerts`. `file`: where rules are written down."""
+    """The page `/alerts`. `file`: where rules are written down. `told`: what was just done to a rule; `examples`: rules to
+    begin with."""
 
     filters: FiltersView
     active: ActiveView
@@ -177,6 +184,8 @@ class AlertsPage:
     rules: RulesView
     file: str
     stream: str
+    told: ToldView | None = None
+    examples: tuple[ExampleView, ...] = ()
 
 
 def alert_view(alert: Alert, watch: Watch, now_ms: int) -> AlertView:
@@ -289,6 +298,10 @@ def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int) -> 
                 pending=waits[rule.rule_id],
                 quiet=_quiet(rule, watch, fires[rule.rule_id] + waits[rule.rule_id]),
                 last=moment(last[rule.rule_id], now_ms) if rule.rule_id in last else "",
+                page=rule_href(rule.rule_id),
+                copy="/alerts/rules/new?" + urlencode({"copy": rule.rule_id}),
+                mine=rule.origin != "file",
+                muted=muted(rule, now_ms),
             )
             for rule in ordered
         )
@@ -351,7 +364,15 @@ def marks_of(watch: Watch, past: Sequence[Alert], symbol: str, now_ms: int, limi
 
 
 def alerts_page(
-    watch: Watch, past: Sequence[Alert], query: Query, *, now_ms: int, stream: str, problem: str = "", file: str = "rules.yml"
+    watch: Watch,
+    past: Sequence[Alert],
+    query: Query,
+    *,
+    now_ms: int,
+    stream: str,
+    problem: str = "",
+    file: str = "rules.yml",
+    told: ToldView | None = None,
 ) -> AlertsPage:
     """The whole page `/alerts`."""
     return AlertsPage(
@@ -361,4 +382,6 @@ def alerts_page(
         rules=rules_of(watch, past, query, now_ms),
         file=file,
         stream=stream,
+        told=told,
+        examples=examples_of(watch),
     )

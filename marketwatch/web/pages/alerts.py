@@ -10,6 +10,7 @@ from ...errors import NotFound
 from ..api.desk import DESK
 from ..contexts.alerts import Query, alerts_page
 from ..contexts.frame import market_now_ms
+from ..contexts.rule_told import ToldView, told_of
 from ..keys import CLOCK, HUB, RENDERER, SETTINGS, WATCH
 from ..live import LIVE, alerts_channel
 from ..render import error_page
@@ -48,8 +49,17 @@ async def alerts(request: web.Request) -> web.Response:
         stream=live.stream_address(name, "alerts") + ("&" + given if given else ""),
         problem=live.history.problem,
         file=str(request.app[SETTINGS].rules_file),
+        told=_told(request),
     )
     return request.app[RENDERER].page(request, "alerts.html", context)
+
+
+def _told(request: web.Request) -> ToldView | None:
+    """What was done to a rule, where the address says that something was."""
+    rule_id = request.query.get("of", "")[:200]
+    desk = request.app[DESK]
+    gone = [] if desk.rules is None else desk.rules.versions(rule_id)
+    return told_of(request.query.get("done", ""), desk.watch.state.rules.get(rule_id) or next(iter(gone), None))
 
 
 @routes.get("/stream/alerts")
