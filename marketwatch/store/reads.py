@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
 from ..model.market import Candle, Gap, Instrument
 from ..model.silences import Silence
-from ..ports import SampleColumns, StoredTrade, TradeAggregate
+from ..ports import SampleColumns, SampleMarks, StoredTrade, TradeAggregate
 from .alert_rows import decode_alert, decode_rule, notification_row, silence_row
 from .rows import END_MS, FIRST_MS, clean, decode_candle, decode_gap, decode_samples, decode_trade
 from .seconds import second_candles
@@ -77,12 +77,21 @@ class Reads(ABC):
             self._learn(await self._rows("symbol_ids"))
         return self._ids.get(symbol)
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int) -> SampleColumns:
+    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0) -> SampleColumns:
         """The stored rows of the span, oldest first: sparse, since only rows with news are stored. Between two rows the first
         of them holds (its price, bid, ask and gap flag, with volume 0). `sample_ms` is the newest row's, 0 without rows."""
         symbol_id = await self._id(symbol)
-        found = [] if symbol_id is None else await self._rows("samples", symbol_id, _from(from_ms), _to(to_ms))
+        if symbol_id is None:
+            return decode_samples(symbol, [])
+        found = await self._rows("samples", symbol_id, _from(from_ms), _to(to_ms))
+        if held_ms > 0:
+            held = await self._rows("sample_before", symbol_id, _from(from_ms - held_ms), _to(from_ms))
+            found = [*held, *found]
         return decode_samples(symbol, found)
+
+    async def sample_marks(self, at_ms: int) -> SampleMarks:
+        rows = await self._rows("sample_marks", _to(at_ms))
+        return SampleMarks(*rows[0]) if rows else SampleMarks(None, None, None, None)
 
     async def candles(
         self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
@@ -169,6 +178,9 @@ class Reads(ABC):
         wanted = [None if text is None else clean(str(text)) for text in (state, symbol, rule_id)]
         rows = await self._rows("alerts", _from(from_ms), _to(to_ms), *wanted, _limit(limit))
         return [decode_alert(row) for row in rows]
+
+    async def standing_alerts(self, at_ms: int, limit: int = 500) -> list[Alert]:
+        return [decode_alert(row) for row in await self._rows("standing_alerts", _to(at_ms), _limit(limit))]
 
     async def alert(self, alert_id: str) -> Alert | None:
         rows = await self._rows("alert", clean(alert_id))

@@ -16,6 +16,7 @@ from .. import format as fmt
 from .alert_words import figure, reason, subject
 from .alerts import AlertView, alert_view, replay_href
 from .bell import firing
+from .cursor import market_then
 from .frame import Frame, symbol_href
 
 ROW_MS = 10_000
@@ -61,6 +62,7 @@ class ReplayPage:
     reason: str
     fired: str
     resolved: str
+    then: str
     late: bool
     terms: tuple[TermView, ...]
     windows: tuple[TermView, ...]
@@ -108,6 +110,7 @@ def replay_page(watch: Watch, incident: Incident, minutes: int) -> ReplayPage:
         reason=reason(alert),
         fired=fmt.date_time(alert.fired_ms),
         resolved=fmt.long_duration(alert.resolved_ms - alert.fired_ms) if over and alert.resolved_ms is not None else "",
+        then=market_then(alert.fired_ms),
         late=alert.late,
         terms=_terms(alert),
         windows=_windows(alert),

@@ -9,10 +9,9 @@ from ...errors import RequestError, StoreError
 from ...lab.question import DAY_MS, MOST_SYMBOLS
 from ...rules.errors import RuleError
 from ..api.desk import DESK, Desk
-from ..api.market import NoQuery
-from ..api.preview import LAB, MOST_TEXT, PreviewAsk, answer
+from ..api.preview import LAB, PreviewAsk, answer
 from ..contexts.rule_form import Entry
-from ..contexts.rule_trial import CheckPage, Now, TermView, TrialView, broken, history_of, trial_of
+from ..contexts.rule_trial import CheckPage, Now, TrialView, broken, history_of, trial_of
 from ..keys import RENDERER, WATCH
 from .overview import connecting
 
