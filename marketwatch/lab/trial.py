@@ -83,12 +83,12 @@ def look(question: Question, track: Track, history: History, others: Mapping[str
         return along(program, history, windows=question.windows, others=others, reference=reference)
 
     main = said(question.program)
-    blind = _blind(question, track, history)
-    if question.rule.schedule is not None:
-        closed = question.rule.schedule.closed(history.end_ms)
+    assert main.truth is not None
+    closed = closed_of(question, history)
+    if closed is not None:
         track.closed.append(closed[skip:])
-        blind |= closed
-    track.truths.append(_told(main.truth, blind)[skip:])
+    track.truths.append(told(question, main.truth, history, closed, seen=track.seen)[skip:])
+    track.seen = track.seen or bool(np.isfinite(history.price).any())
     if question.rule.recover is not None:
         recovered = said(question.rule.recover).truth
         assert recovered is not None
@@ -97,23 +97,23 @@ def look(question: Question, track: Track, history: History, others: Mapping[str
     track.prices.append(history.price[skip:].copy())
 
 
-def _blind(question: Question, track: Track, history: History) -> NDArray[np.bool_]:
-    """Steps at which the live evaluator does not look: before the first price, and for a market rule inside gaps."""
-    blind = np.zeros(len(history), np.bool_)
+def closed_of(question: Question, history: History) -> Flags | None:
+    """Steps outside of the rule's schedule; None for a rule without one."""
+    schedule = question.rule.schedule
+    return None if schedule is None else schedule.closed(history.end_ms)
+
+
+def told(question: Question, truth: I1, history: History, closed: Flags | None, *, seen: bool) -> I1:
+    """The truth as the live evaluator takes it: unknown where it does not look, where the rule's schedule is closed, before the
+    first price (`seen`: there was one before the history began) and, for a rule about the market alone, inside gaps."""
+    blind = np.zeros(len(history), np.bool_) if closed is None else closed.copy()
     if question.rule.market_only:
         blind |= history.gap
-    if question.rule.scope is Scope.SYMBOL and not track.seen:
-        seen = np.logical_or.accumulate(np.isfinite(history.price))
-        blind |= ~seen
-        track.seen = bool(seen[-1]) if len(seen) else False
-    return blind
-
-
-def _told(truth: I1 | None, blind: NDArray[np.bool_]) -> I1:
-    assert truth is not None
-    told = truth.copy()
-    told[blind] = UNKNOWN
-    return told
+    if question.rule.scope is Scope.SYMBOL and not seen:
+        blind |= ~np.logical_or.accumulate(np.isfinite(history.price))
+    found = truth.copy()
+    found[blind] = UNKNOWN
+    return found
 
 
 def _values(question: Question, main: Along, said: Callable[[Program], Along], size: int) -> F8:

@@ -63,6 +63,10 @@ class Renderer:
         """A whole page."""
         return self._environment.get_template(template).render(frame=frame, page=page)
 
+    def document(self, template: str, page: Any) -> str:
+        """A page without the frame of the program around it."""
+        return self._environment.get_template(template).render(page=page)
+
     def frame(self, request: web.Request, *, watch: Watch | None = None) -> Frame:
         """The frame for this request: theme from its cookie, market from the slot unless another one is shown."""
         slot = request.app[WATCH]

@@ -168,6 +168,7 @@ def fragments(watch: Watch) -> Iterator[Given]:
     yield Given("fragments/_metrics.html", metrics_of(watch, symbol))
     yield Given("fragments/_prints.html", prints_of(watch, symbol))
     yield Given("fragments/_gaps.html", gaps_of(watch, symbol))
+    yield Given("fragments/_incident.html", replay_page(watch, incident(watch), 5))
     yield from alert_fragments(watch, symbol)
     yield Given("fragments/_tick.html", tick_of(watch, symbol))
     yield Given("fragments/_candles.html", candles_of(watch, symbol, "1m"))
