@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
@@ -163,7 +163,13 @@ class MarketStore(Protocol):
     async def write(self, batch: WriteBatch) -> None:
         """Commit the whole batch or nothing."""
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int) -> SampleColumns: ...
+    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, columns: Collection[str] | None = None) -> SampleColumns:
+        """The stored rows of the span, oldest first. With `columns` only these (and time and gap flag) are read, from packed
+        hours where there are some: made for long spans. The others are unknown then."""
+
+    async def pack(self, *, newest_ms: int, most: int) -> int:
+        """Pack at most `most` finished hours of samples for reading by column, each in a short transaction; answers how many.
+        `newest_ms`: time of the newest sample."""
 
     async def candles(
         self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..model.alerts import Alert, AlertState, Notification, Rule
 from ..model.market import Candle, Gap, Instrument
 from ..ports import SampleColumns, StoredTrade, TradeAggregate
 from .alert_rows import decode_alert, decode_rule, notification_row
+from .blocks import HOUR_MS, ROWS_AT_ONCE, Hour, grouped, holes, joined, mask_of, to_pack
 from .rows import END_MS, FIRST_MS, clean, decode_candle, decode_gap, decode_samples, decode_trade
 from .seconds import second_candles
 
@@ -56,12 +58,46 @@ class Reads(ABC):
             self._learn(await self._rows("symbol_ids"))
         return self._ids.get(symbol)
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int) -> SampleColumns:
+    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, columns: Collection[str] | None = None) -> SampleColumns:
         """The stored rows of the span, oldest first: sparse, since only rows with news are stored. Between two rows the first
         of them holds (its price, bid, ask and gap flag, with volume 0). `sample_ms` is the newest row's, 0 without rows."""
         symbol_id = await self._id(symbol)
+        if columns is not None and symbol_id is not None:
+            return await self._columns(symbol, symbol_id, _from(from_ms), _to(to_ms), columns)
         found = [] if symbol_id is None else await self._rows("samples", symbol_id, _from(from_ms), _to(to_ms))
         return decode_samples(symbol, found)
+
+    async def _columns(self, symbol: str, symbol_id: int, from_ms: int, to_ms: int, columns: Collection[str]) -> SampleColumns:
+        """Whole hours from their blocks; what has none from its rows, some thousand at a time."""
+        last = to_ms - HOUR_MS + 1
+        found = await self._rows("blocks", symbol_id, from_ms, last, mask_of(columns)) if last > from_ms else []
+        blocks = grouped(found)
+        rows: dict[int, SampleColumns] = {}
+        for start, end in holes(blocks, from_ms, to_ms):
+            at = start
+            while part := await self._rows("some_samples", symbol_id, at, end, ROWS_AT_ONCE):
+                rows[at] = await asyncio.to_thread(decode_samples, symbol, part)
+                at = int(rows[at].time_ms[-1]) + 1
+                if len(part) < ROWS_AT_ONCE:
+                    break
+        return await asyncio.to_thread(joined, symbol, blocks, rows, columns)
+
+    @abstractmethod
+    async def _pack(self, hour: Hour) -> None:
+        """Pack an hour anew, in one transaction. Raises StoreUnavailable or StoreError."""
+
+    async def pack(self, *, newest_ms: int, most: int) -> int:
+        """Finished hours that have no block, and amended ones, oldest first."""
+        done = 0
+        while done < most:
+            amended = await self._rows("amended_hours", most)
+            hours = to_pack(amended, await self._rows("next_samples", FIRST_MS), newest_ms)[: most - done]
+            for hour in hours:
+                await self._pack(hour)
+            if not hours:
+                break
+            done += len(hours)
+        return done
 
     async def candles(
         self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ..errors import StoreUnavailable
 from ..model.alerts import Alert, AlertState, Notification, Rule
 from ..model.market import Candle, Gap, Instrument
@@ -37,8 +39,11 @@ class SwitchStore:
     async def write(self, batch: WriteBatch) -> None:
         await self._store.write(batch)
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int) -> SampleColumns:
-        return await self._store.samples(symbol, from_ms, to_ms)
+    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, columns: Collection[str] | None = None) -> SampleColumns:
+        return await self._store.samples(symbol, from_ms, to_ms, columns=columns)
+
+    async def pack(self, *, newest_ms: int, most: int) -> int:
+        return await self._store.pack(newest_ms=newest_ms, most=most)
 
     async def candles(
         self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000

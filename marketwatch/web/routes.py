@@ -9,13 +9,14 @@ from aiohttp import web
 from . import assets, openapi, probes, ws
 from .api import ENDPOINTS, alert_stream, preview, replay_stream
 from .api import stream as price_stream
-from .pages import alerts, lab, overview, replay, search, status, symbol, theme
+from .pages import alerts, lab, lab_stream, overview, replay, search, status, symbol, theme
 
 PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
     overview.routes,
     symbol.routes,
     alerts.routes,
     lab.routes,
+    lab_stream.routes,
     replay.routes,
     status.routes,
     search.routes,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from ...errors import RequestError, StoreError
+from ...errors import Conflict, RequestError, StoreError
+from ...lab.lab import Report
 from ...lab.preview import Preview
 from ...rules.errors import RuleError
 from ..api.desk import DESK
-from ..api.preview import LAB, PreviewAsk, answer
+from ..api.preview import ANSWER_S, LAB, PreviewAsk, answer
 from ..contexts.lab import SPANS, Fields, LabPage, Mistake, lab_page, outcome_of
 from ..keys import RENDERER, WATCH
 from .overview import connecting
 
 routes = web.RouteTableDef()
+Answer = tuple[Preview | None, Mistake | None]
 
 
 def read_fields(request: web.Request) -> Fields:
@@ -36,8 +38,10 @@ def read_fields(request: web.Request) -> Fields:
     )
 
 
-async def ask(request: web.Request, fields: Fields) -> tuple[Preview | None, Mistake | None]:
-    """The preview of a filled form, or what is wrong with it."""
+async def ask(
+    request: web.Request, fields: Fields, *, asker: str | None = None, report: Report | None = None, answer_s: float = ANSWER_S
+) -> Answer:
+    """The preview of a filled form, or what is wrong with it. Raises Conflict where a newer question of `asker` came."""
     if not fields.expression.strip():
         return None, None
     desk = request.app[DESK]
@@ -53,7 +57,9 @@ async def ask(request: web.Request, fields: Fields) -> tuple[Preview | None, Mis
             cooldown=fields.cooldown or None,
             per_day=fields.wished(),
         )
-        return await answer(desk, request.app[LAB], asked), None
+        return await answer(desk, request.app[LAB], asked, asker=asker, report=report, answer_s=answer_s), None
+    except Conflict:
+        raise
     except RuleError as error:
         return None, Mistake(error.message, error.hint, error.column)
     except RequestError as error:
