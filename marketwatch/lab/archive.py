@@ -13,7 +13,6 @@ from ..rules.history import History, densify
 HOUR_MS = 3_600_000
 _MOST_GAPS = 100_000
 _MOST_WHALES = 100_000
-_READ = frozenset({"price", "trades"})
 
 
 class Archive:
@@ -27,8 +26,11 @@ class Archive:
     ) -> History:
         """All steps of the span with `columns` filled. Raises StoreError; InvalidRequest where the span has more whales than
         can be told."""
-        samples = await self._store.samples(symbol, from_ms // HOUR_MS * HOUR_MS, to_ms, columns=_READ.union(columns))
+        begin_ms, wanted = from_ms // HOUR_MS * HOUR_MS, {"price", *columns}
         gaps = await self._store.gaps(symbol, from_ms=from_ms, to_ms=to_ms, limit=_MOST_GAPS)
+        samples = await self._store.samples(symbol, begin_ms, to_ms, columns=wanted)
+        if "trades" not in wanted and (gaps or samples.gap.any()):  # a step with a trade is no gap
+            samples = await self._store.samples(symbol, begin_ms, to_ms, columns={*wanted, "trades"})
         big = await self._whales(symbol, from_ms, to_ms) if whales else []
         return await asyncio.to_thread(_dense, samples, gaps, from_ms, to_ms, sample_ms, big, columns)
 

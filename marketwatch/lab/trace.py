@@ -36,13 +36,17 @@ def traced(question: Question, symbol: str, values: F8, from_ms: int) -> Trace |
         return None
     node, threshold = single
     grid_ms = grid_of(question.to_ms - question.from_ms)
-    ends = from_ms + question.sample_ms * np.arange(1, len(values) + 1, dtype=np.int64)
-    places = (ends - 1) // grid_ms
-    starts = np.flatnonzero(np.append(True, places[1:] != places[:-1]))
+    first = from_ms // grid_ms
+    edges = np.arange(first + 1, (from_ms + len(values) * question.sample_ms - 1) // grid_ms + 1)
+    starts = np.append(0, -(-(edges * grid_ms - from_ms) // question.sample_ms))
     known = np.isfinite(values)
-    low = np.fmin.reduceat(np.where(known, values, np.nan), starts)
-    high = np.fmax.reduceat(np.where(known, values, np.nan), starts)
-    newest = np.maximum.reduceat(np.where(known, np.arange(len(values)), -1), starts)
-    rows = zip((places[starts] * grid_ms).tolist(), low.tolist(), high.tolist(), newest.tolist(), strict=True)
+    if known.all():
+        low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+        newest = np.append(starts[1:], len(values)) - 1
+    else:
+        shown = np.where(known, values, np.nan)
+        low, high = np.fmin.reduceat(shown, starts), np.fmax.reduceat(shown, starts)
+        newest = np.maximum.reduceat(np.where(known, np.arange(len(values)), -1), starts)
+    rows = zip([first * grid_ms, *(edges * grid_ms).tolist()], low.tolist(), high.tolist(), newest.tolist(), strict=True)
     points = [(at, bottom, top, float(values[last])) for at, bottom, top, last in rows if last >= 0]
     return Trace(symbol, node.left.key, node.operator, threshold, grid_ms, points)

@@ -141,7 +141,8 @@ def conclude(question: Question, track: Track, *, tuned: bool = True, shown: boo
     asked = max(0, -(-(question.from_ms - track.first_ms) // step))
     found = [one for one in episodes(track.truth, track.recovered, timing, step) if one.fired >= asked]
     span, prices, values = track.truth[asked:], track.prices, track.values
-    bare, waited = Timing(), Timing(for_ms=timing.for_ms)
+    bare = times(span, None, Timing(), step)
+    waited = times(span, None, Timing(for_ms=timing.for_ms), step) if timing.for_ms else bare
     trace = None
     if shown and values is not None:
         trace = traced(question, track.symbol, values[asked:], track.first_ms + asked * step)
@@ -150,7 +151,7 @@ def conclude(question: Question, track: Track, *, tuned: bool = True, shown: boo
         track.symbol, step, track.first_ms, found,
         [float("nan") if values is None else float(values[one.fired]) for one in found],
         [float(prices[one.fired]) for one in found],
-        len(span), int(np.count_nonzero(span)), times(span, None, bare, step), times(span, None, waited, step),
+        len(span), int(np.count_nonzero(span)), bare, waited,
         _moves(prices, fired, step), _moves(prices, _moments(prices, asked), step),
         _masked(track) if tuned else None, track.recovered if tuned else None, asked, trace,
     )  # fmt: skip

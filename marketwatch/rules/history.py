@@ -109,14 +109,14 @@ def densify(
     gap = rows.held(columns.gap)
     lost = _lost(gaps, columns.symbol, first * step, step, size)
     if lost is not None:
-        gap |= lost
+        gap = gap | lost
     missing = bool(gap.any())
     traded = rows.own & (rows.held(columns.trades) > 0) if missing or not _POINTS.isdisjoint(wanted) else None
     if missing and traded is not None:
-        gap &= ~traded
+        gap = gap & ~traded
     price = rows.held(columns.price)
     if missing:
-        price[gap] = np.nan
+        price = np.where(gap, np.nan, price)
     filled: dict[str, F8] = {"price": price}
     for name in _SHOWN:
         if name not in wanted:
@@ -156,9 +156,9 @@ class _Rows:
         return np.maximum.accumulate(row)
 
     def held(self, column: NDArray[Any]) -> NDArray[Any]:
-        """A column at each step, as a copy; NaN, 0 or False before the first row."""
+        """A column at each step, NaN, 0 or False before the first row; the column itself where every step has a row."""
         if self._row is None:
-            return column[self._before : self._end].copy()
+            return column[self._before : self._end]
         nothing = np.nan if column.dtype.kind == "f" else 0
         if not len(column):
             return np.full(self._size, nothing, column.dtype)

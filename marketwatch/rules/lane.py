@@ -136,10 +136,8 @@ class Lane:
         key = (history.symbol, window.name)
         if key not in self._columns:
             reference = None if self._reference is None else self._cut(self._reference, window.grid_ms)
-            self._columns[key] = WindowColumns(window, self._cut(history, window.grid_ms), reference)
-        columns = self._columns[key]
-        known, value = columns.known(self._knowledge), columns.column(node.name)
-        return value if known.all() else np.where(known, value, np.nan)
+            self._columns[key] = WindowColumns(window, self._cut(history, window.grid_ms), reference, self._knowledge)
+        return self._columns[key].column(node.name)
 
     def _point(self, name: str, history: History) -> F8:
         if name == "spread_bps":

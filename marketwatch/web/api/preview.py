@@ -181,7 +181,10 @@ def _symbols(desk: Desk, given: list[str] | str) -> list[str]:
 async def answer(
     desk: Desk, lab: Lab, ask: PreviewAsk, *, asker: str | None = None, report: Report | None = None, answer_s: float = ANSWER_S
 ) -> Preview:
-    """The preview; `asker` and `report` as in `Lab.preview`. Raises RuleError, Conflict, InvalidRequest, NotFound, Unavailable, StoreError."""
+    """The preview; `asker` and `report` as in `Lab.preview`.
+
+    Raises RuleError, Conflict, InvalidRequest, NotFound, Unavailable, StoreError.
+    """
     now_ms = desk.market_now_ms() + desk.settings.sample_ms
     to_ms = min(_moment("to", ask.to, now_ms), now_ms)
     asked = question(
