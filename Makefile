@@ -25,7 +25,7 @@ docs:
 	.venv/bin/python -m tests.repo.settings_table --write
 
 # Needs uv (pip install uv).
-COMPILE = uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --universal --python-version 3.11
+COMPILE = uv pip compile -q --no-strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --universal --python-version 3.11
 lock:
 	$(COMPILE) --extra fast -o requirements.lock pyproject.toml
 	$(COMPILE) --all-extras -c requirements.lock -o requirements-test.lock pyproject.toml

@@ -1,3 +1,3 @@
 """marketwatch: watches the crypto market for one person or a small team, in one process."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

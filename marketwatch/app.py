@@ -15,6 +15,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from .accounts.owner import Owner
 from .clock import Clock, SystemClock
 from .config import Settings
 from .errors import FeedError, StoreError
@@ -42,8 +43,11 @@ _WARM_S = (10.0, 20.0, 60.0)
 class Application:
     """The whole program around one listening socket."""
 
-    def __init__(self, *, settings: Settings, listener: socket.socket, clock: Clock | None = None) -> None:
+    def __init__(
+        self, *, settings: Settings, listener: socket.socket, clock: Clock | None = None, owner: Owner | None = None
+    ) -> None:
         self.settings = settings
+        self.owner = owner
         self.clock = clock or SystemClock()
         self.telemetry = Telemetry()
         self.tasks = Tasks(on_death=self._on_death)
@@ -83,6 +87,7 @@ class Application:
             slot=self.slot,
             telemetry=self.telemetry,
             tasks=self.tasks,
+            owner=self.owner,
         )
         runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_SHUTDOWN_S, keepalive_timeout=15.0)
         await runner.setup()
@@ -192,7 +197,7 @@ def _nowhere(_event: object) -> None:
     """Where a feed publishes before it has a watch."""
 
 
-async def serve(settings: Settings, listener: socket.socket, stop: asyncio.Event) -> None:
+async def serve(settings: Settings, listener: socket.socket, stop: asyncio.Event, owner: Owner | None = None) -> None:
     """Build the application and run it until `stop`."""
     with suppress(asyncio.CancelledError):
-        await Application(settings=settings, listener=listener).run(stop)
+        await Application(settings=settings, listener=listener, owner=owner).run(stop)

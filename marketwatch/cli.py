@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .accounts.owner import open_owner
+from .clock import SystemClock
 from .config import Settings, duration_ms, has_display, load
 from .errors import ConfigError, MarketwatchError
 from .starting import StartingServer, listen
@@ -163,12 +165,16 @@ async def _serve(settings: Settings, listener: socket.socket, *, browser: bool) 
     async with StartingServer(listener):
         url = _url(listener)
         print(f"marketwatch {__version__} listens on {url} (feed: {settings.feed}). Ctrl-C ends it.", flush=True)
+        owner = await asyncio.to_thread(open_owner, settings, SystemClock())
+        if owner.possible and settings.loopback:
+            url = f"{url}/owner?ticket={owner.new_ticket()}"
+            print(f"To change something, open it once as its owner: {url}", flush=True)
         if browser:
             _open_browser(url)
         telemetry = await asyncio.to_thread(importlib.import_module, "marketwatch.telemetry")
         telemetry.configure_logging(settings.log_level, json=settings.environment == "production")
         app = await asyncio.to_thread(importlib.import_module, "marketwatch.app")
-    await app.serve(settings, listener, stop)
+    await app.serve(settings, listener, stop, owner)
     return OK
 
 

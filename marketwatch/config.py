@@ -6,8 +6,8 @@ the start with one sentence that names it. `FIELDS` is the one table from which 
 
 from __future__ import annotations
 
+import ipaddress
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -15,143 +15,10 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from . import setting_values as values
 from .errors import ConfigError
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_MAIL_ADDRESS = re.compile(r"[A-Za-z0-9._%+=~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}")
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-def duration_ms(text: str) -> int:
-    """`"500ms"`, `"30s"`, `"5m"`, `"1h"`, `"7d"` in milliseconds. Raises ValueError."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise ValueError("a number with a unit: ms, s, m, h or d")
-    return round(float(match[1]) * _UNIT_MS[match[2]])
-
-
-def _text(value: str) -> str:
-    return value.strip()
-
-
-def _texts(value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def _symbols(value: str) -> tuple[str, ...]:
-    parts = tuple(dict.fromkeys(part if part.startswith("all:") else part.upper() for part in _texts(value)))
-    if not parts:
-        raise ValueError("at least one symbol, for example BTCUSDT, or all:USDT")
-    if any(part.startswith("all:") for part in parts) and len(parts) > 1:
-        raise ValueError("either symbols or one all:QUOTE, not both")
-    return tuple(part.upper().replace("ALL:", "all:", 1) for part in parts)
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        number = int(value)
-        if not low <= number <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return number
-
-    parse.__doc__ = f"a whole number from {low} to {high}"
-    return parse
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def parse(value: str) -> float:
-        number = float(value)
-        if not low <= number <= high:
-            raise ValueError(f"a number from {low:g} to {high:g}")
-        return number
-
-    parse.__doc__ = f"a number from {low:g} to {high:g}"
-    return parse
-
-
-def _switch(value: str) -> bool:
-    word = value.strip().lower()
-    if word in {"1", "true", "yes", "on"}:
-        return True
-    if word in {"0", "false", "no", "off", ""}:
-        return False
-    raise ValueError("on or off")
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        word = value.strip().lower()
-        if word not in words:
-            raise ValueError("one of " + ", ".join(words))
-        return word
-
-    parse.__doc__ = "one of " + ", ".join(words)
-    return parse
-
-
-def _windows(value: str) -> tuple[str, ...]:
-    names = _texts(value)
-    for name in names:
-        if not name.isdigit():
-            duration_ms(name)
-        elif int(name) < 2:
-            raise ValueError("windows of at least 2 samples")
-    if not names:
-        raise ValueError("at least one window, for example 60,5m,1h")
-    return names
-
-
-def _hours(value: str) -> str:
-    text = value.strip()
-    if text and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)", text):
-        raise ValueError("two times of day in UTC such as 08:00-09:00, or nothing")
-    return text
-
-
-def _address(text: str, schemes: tuple[str, ...]) -> str:
-    """A URL of one of the schemes with a host. Raises ValueError, whose text never repeats it: it may hold a secret."""
-    expected = "addresses such as " + " or ".join(f"{scheme}://host" for scheme in schemes)
-    try:
-        parts = urlsplit(text)
-        good = (
-            parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0) and text.isprintable()
-        )
-    except ValueError:
-        good = False
-    if not good or " " in text:
-        raise ValueError(expected)
-    return text
-
-
-def _web_addresses(value: str) -> tuple[str, ...]:
-    return tuple(_address(text, ("https", "http")) for text in dict.fromkeys(_texts(value)))
-
-
-def _mail_server(value: str) -> str:
-    return _address(value.strip(), ("smtps", "smtp")) if value.strip() else ""
-
-
-def _mail_address(value: str) -> str:
-    text = value.strip()
-    if text and not _MAIL_ADDRESS.fullmatch(text):
-        raise ValueError("an e-mail address such as name@example.org")
-    return text
-
-
-def _mail_addresses(value: str) -> tuple[str, ...]:
-    return tuple(_mail_address(text) for text in dict.fromkeys(_texts(value)))
-
-
-def _feed(value: str) -> str:
-    text = value.strip()
-    word = text.lower()
-    if word in {"auto", "binance", "binance-us", "coinbase", "demo"}:
-        return word
-    if word.startswith("recorded:") and len(text) > len("recorded:"):
-        return text
-    raise ValueError("one of auto, binance, binance-us, coinbase, demo, or recorded:PATH[@SPEED]")
+from .setting_values import duration_ms as duration_ms
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:
@@ -179,57 +46,58 @@ class Setting:
 
 _M = "MARKETWATCH_"
 FIELDS: tuple[Setting, ...] = (
-    Setting("host", "HOST", "127.0.0.1", _text, "Address to listen on; anything but loopback makes the pages public"),
-    Setting("port", "PORT", "8080", _whole(0, 65535), "Port to listen on; 0 takes a free one"),
-    Setting("database_url", "DATABASE_URL", "", _text, "`postgresql://...` or `sqlite:///path`; empty: SQLite in the data directory", True),
-    Setting("redis_url", "REDIS_URL", "", _text, "Reserved for the shared cache", True),
-    Setting("kafka_brokers", "KAFKA_BROKERS", "", _texts, "Reserved for running as several processes"),
-    Setting("log_level", "LOG_LEVEL", "info", _one_of("debug", "info", "warning", "error"), "How much is logged"),
-    Setting("environment", "ENVIRONMENT", "development", _one_of("development", "production", "test"), "`production` logs JSON lines"),
-    Setting("binance_ws_url", "BINANCE_WS_URL", "", _texts, "Stream endpoints, tried in order; empty: the venue's own list"),
-    Setting("binance_rest_url", "BINANCE_REST_URL", "", _texts, "REST endpoints, tried in order; empty: the venue's own list"),
-    Setting("coinbase_ws_url", "COINBASE_WS_URL", "", _texts, "Coinbase stream endpoints, tried in order; empty: the venue's own"),
-    Setting("coinbase_rest_url", "COINBASE_REST_URL", "", _text, "Coinbase Exchange REST endpoint; empty: the venue's own"),
-    Setting("secret_key", "SECRET_KEY", "", _text, "Reserved for sessions", True),
-    Setting("feed", _M + "FEED", "auto", _feed, "`auto`, `binance`, `binance-us`, `coinbase`, `demo` or `recorded:PATH[@SPEED]`"),
-    Setting("symbols", _M + "SYMBOLS", "BTCUSDT,ETHUSDT,SOLUSDT,BNBUSDT,XRPUSDT,DOGEUSDT,ADAUSDT,TRXUSDT", _symbols, "Pairs to watch, or `all:USDT`"),
-    Setting("binance_stream", _M + "BINANCE_STREAM", "trade", _one_of("trade", "aggtrade"), "Which Binance trade stream to read"),
-    Setting("time_unit", _M + "BINANCE_TIME_UNIT", "millisecond", _one_of("millisecond", "microsecond"), "Unit of times in Binance frames"),
-    Setting("coinbase_format", _M + "COINBASE_FORMAT", "exchange", _one_of("exchange", "advanced"), "Coinbase Exchange or Advanced Trade feed"),
-    Setting("gulp_ms", _M + "GULP_MS", "20", _whole(0, 1000), "Read the socket in gulps of this many ms; 0 reads frame by frame"),
-    Setting("sample_ms", _M + "SAMPLE_MS", "500", _whole(100, 10_000), "Length of a sample step in ms"),
-    Setting("lateness_ms", _M + "LATENESS_MS", "250", _whole(0, 60_000), "How long a sample step stays open for trades that come late"),
-    Setting("window", _M + "WINDOW", "60", _whole(2, 100_000), "The main window, in samples"),
-    Setting("windows", _M + "WINDOWS", "5m,1h,24h", _windows, "Further windows, in samples or as durations"),
+    Setting("host", "HOST", "127.0.0.1", values.text, "Address to listen on; anything but loopback makes the pages public"),
+    Setting("port", "PORT", "8080", values.whole(0, 65535), "Port to listen on; 0 takes a free one"),
+    Setting("database_url", "DATABASE_URL", "", values.text, "`postgresql://...` or `sqlite:///path`; empty: SQLite in the data directory", True),
+    Setting("redis_url", "REDIS_URL", "", values.text, "Reserved for the shared cache", True),
+    Setting("kafka_brokers", "KAFKA_BROKERS", "", values.texts, "Reserved for running as several processes"),
+    Setting("log_level", "LOG_LEVEL", "info", values.one_of("debug", "info", "warning", "error"), "How much is logged"),
+    Setting("environment", "ENVIRONMENT", "development", values.one_of("development", "production", "test"), "`production` logs JSON lines"),
+    Setting("binance_ws_url", "BINANCE_WS_URL", "", values.texts, "Stream endpoints, tried in order; empty: the venue's own list"),
+    Setting("binance_rest_url", "BINANCE_REST_URL", "", values.texts, "REST endpoints, tried in order; empty: the venue's own list"),
+    Setting("coinbase_ws_url", "COINBASE_WS_URL", "", values.texts, "Coinbase stream endpoints, tried in order; empty: the venue's own"),
+    Setting("coinbase_rest_url", "COINBASE_REST_URL", "", values.text, "Coinbase Exchange REST endpoint; empty: the venue's own"),
+    Setting("token", _M + "TOKEN", "", values.token, "Token of the owner; empty: made at the first start and kept in the data directory (loopback only)", True),
+    Setting("secret_key", "SECRET_KEY", "", values.text, "Reserved for sessions", True),
+    Setting("feed", _M + "FEED", "auto", values.feed, "`auto`, `binance`, `binance-us`, `coinbase`, `demo` or `recorded:PATH[@SPEED]`"),
+    Setting("symbols", _M + "SYMBOLS", "BTCUSDT,ETHUSDT,SOLUSDT,BNBUSDT,XRPUSDT,DOGEUSDT,ADAUSDT,TRXUSDT", values.symbols, "Pairs to watch, or `all:USDT`"),
+    Setting("binance_stream", _M + "BINANCE_STREAM", "trade", values.one_of("trade", "aggtrade"), "Which Binance trade stream to read"),
+    Setting("time_unit", _M + "BINANCE_TIME_UNIT", "millisecond", values.one_of("millisecond", "microsecond"), "Unit of times in Binance frames"),
+    Setting("coinbase_format", _M + "COINBASE_FORMAT", "exchange", values.one_of("exchange", "advanced"), "Coinbase Exchange or Advanced Trade feed"),
+    Setting("gulp_ms", _M + "GULP_MS", "20", values.whole(0, 1000), "Read the socket in gulps of this many ms; 0 reads frame by frame"),
+    Setting("sample_ms", _M + "SAMPLE_MS", "500", values.whole(100, 10_000), "Length of a sample step in ms"),
+    Setting("lateness_ms", _M + "LATENESS_MS", "250", values.whole(0, 60_000), "How long a sample step stays open for trades that come late"),
+    Setting("window", _M + "WINDOW", "60", values.whole(2, 100_000), "The main window, in samples"),
+    Setting("windows", _M + "WINDOWS", "5m,1h,24h", values.windows, "Further windows, in samples or as durations"),
     Setting("reference", _M + "REFERENCE", "BTCUSDT", lambda v: v.strip().upper(), "The symbol that correlation and beta compare with"),
-    Setting("whale_usd", _M + "WHALE_USD", "100000", _number(1, 1e12), "A trade of this many dollars is a whale"),
-    Setting("whale_quantile", _M + "WHALE_ONE_IN", "0", _whole(0, 10_000_000), "1 in N trades per symbol is a whale instead; 0 turns it off"),
-    Setting("store_trades", _M + "STORE_TRADES", "off", _switch, "Store every trade, not whales only"),
-    Setting("store_demo", _M + "STORE_DEMO", "off", _switch, "Keep the demo market's data in the database"),
-    Setting("tape_mb", _M + "TAPE_MB", "32", _number(1, 4096), "Memory for the in-memory tape of recent trades"),
-    Setting("retention_days", _M + "RETENTION_DAYS", "7", _number(0.01, 36500), "Samples and trades older than this are deleted"),
-    Setting("max_store_mb", _M + "MAX_STORE_MB", "2000", _number(10, 10_000_000), "The oldest samples are deleted above this size"),
-    Setting("ingest_window", _M + "INGEST_WINDOW", "", _hours, "Read the feed only in these hours, e.g. `08:00-09:00` UTC; empty: always"),
-    Setting("stale_s", _M + "STALE_S", "10", _number(1, 3600), "A feed without data for this long is stale"),
-    Setting("probe_s", _M + "PROBE_S", "30", _number(0.1, 86_400), "How often `auto` looks for a live market while it plays the demo market"),
-    Setting("backfill", _M + "BACKFILL", "on", _switch, "Fetch candles of the last 30 days at the start"),
-    Setting("demo_seed", _M + "DEMO_SEED", "7", _whole(0, 2**31), "Seed of the demo market: the same seed gives the same market"),
-    Setting("allowed_hosts", _M + "ALLOWED_HOSTS", "", _texts, "Further host names under which the pages may be asked for"),
-    Setting("trusted_hops", _M + "TRUSTED_HOPS", "0", _whole(0, 10), "Proxies in front whose X-Forwarded-For entry is believed"),
-    Setting("rate_limit", _M + "RATE_LIMIT", "100", _whole(1, 1_000_000), "Requests a minute and client, general"),
-    Setting("rate_limit_data", _M + "RATE_LIMIT_DATA", "1000", _whole(1, 10_000_000), "Requests a minute and client, market data"),
-    Setting("max_clients", _M + "MAX_CLIENTS", "20000", _whole(1, 1_000_000), "Open streams at most; above it new ones get 503"),
+    Setting("whale_usd", _M + "WHALE_USD", "100000", values.number(1, 1e12), "A trade of this many dollars is a whale"),
+    Setting("whale_quantile", _M + "WHALE_ONE_IN", "0", values.whole(0, 10_000_000), "1 in N trades per symbol is a whale instead; 0 turns it off"),
+    Setting("store_trades", _M + "STORE_TRADES", "off", values.switch, "Store every trade, not whales only"),
+    Setting("store_demo", _M + "STORE_DEMO", "off", values.switch, "Keep the demo market's data in the database"),
+    Setting("tape_mb", _M + "TAPE_MB", "32", values.number(1, 4096), "Memory for the in-memory tape of recent trades"),
+    Setting("retention_days", _M + "RETENTION_DAYS", "7", values.number(0.01, 36500), "Samples and trades older than this are deleted"),
+    Setting("max_store_mb", _M + "MAX_STORE_MB", "2000", values.number(10, 10_000_000), "The oldest samples are deleted above this size"),
+    Setting("ingest_window", _M + "INGEST_WINDOW", "", values.hours, "Read the feed only in these hours, e.g. `08:00-09:00` UTC; empty: always"),
+    Setting("stale_s", _M + "STALE_S", "10", values.number(1, 3600), "A feed without data for this long is stale"),
+    Setting("probe_s", _M + "PROBE_S", "30", values.number(0.1, 86_400), "How often `auto` looks for a live market while it plays the demo market"),
+    Setting("backfill", _M + "BACKFILL", "on", values.switch, "Fetch candles of the last 30 days at the start"),
+    Setting("demo_seed", _M + "DEMO_SEED", "7", values.whole(0, 2**31), "Seed of the demo market: the same seed gives the same market"),
+    Setting("allowed_hosts", _M + "ALLOWED_HOSTS", "", values.texts, "Further host names under which the pages may be asked for"),
+    Setting("trusted_hops", _M + "TRUSTED_HOPS", "0", values.whole(0, 10), "Proxies in front whose X-Forwarded-For entry is believed"),
+    Setting("rate_limit", _M + "RATE_LIMIT", "100", values.whole(1, 1_000_000), "Requests a minute and client, general"),
+    Setting("rate_limit_data", _M + "RATE_LIMIT_DATA", "1000", values.whole(1, 10_000_000), "Requests a minute and client, market data"),
+    Setting("max_clients", _M + "MAX_CLIENTS", "20000", values.whole(1, 1_000_000), "Open streams at most; above it new ones get 503"),
     Setting("data_dir", _M + "DATA_DIR", "", lambda v: Path(v).expanduser() if v else None, "Where SQLite and the spool live; empty: the user's data directory"),
     Setting("rules", _M + "RULES", "", lambda v: Path(v).expanduser() if v else None, "Path of the rules file; empty: `rules.yml` in the data directory, when it exists"),
-    Setting("webhook_url", _M + "WEBHOOK_URL", "", _web_addresses, "Where the channel `webhook` posts notices; several: to each of them", True),
-    Setting("webhook_secret", _M + "WEBHOOK_SECRET", "", _text, "Key of the signature of webhooks (HMAC-SHA256); empty: not signed", True),
-    Setting("webhook_private", _M + "WEBHOOK_PRIVATE", "off", _switch, "Let webhooks reach this machine and private networks"),
-    Setting("smtp_url", _M + "SMTP_URL", "", _mail_server, "Server of the channel `email`: `smtp[s]://user:password@host:port`", True),
-    Setting("mail_to", _M + "MAIL_TO", "", _mail_addresses, "Who gets notices by e-mail; several separated by commas"),
-    Setting("mail_from", _M + "MAIL_FROM", "", _mail_address, "Sender of e-mails; empty: the first receiver"),
-    Setting("notify_per_minute", _M + "NOTIFY_PER_MINUTE", "10", _whole(1, 1000), "Notices a minute and channel; what is more goes into one digest"),
-    Setting("notify_attempts", _M + "NOTIFY_ATTEMPTS", "12", _whole(1, 100), "Attempts to deliver a notice before it is given up as a dead letter"),
-    Setting("role", _M + "ROLE", "all", _one_of("all"), "Reserved for running as several processes"),
+    Setting("webhook_url", _M + "WEBHOOK_URL", "", values.web_addresses, "Where the channel `webhook` posts notices; several: to each of them", True),
+    Setting("webhook_secret", _M + "WEBHOOK_SECRET", "", values.text, "Key of the signature of webhooks (HMAC-SHA256); empty: not signed", True),
+    Setting("webhook_private", _M + "WEBHOOK_PRIVATE", "off", values.switch, "Let webhooks reach this machine and private networks"),
+    Setting("smtp_url", _M + "SMTP_URL", "", values.mail_server, "Server of the channel `email`: `smtp[s]://user:password@host:port`", True),
+    Setting("mail_to", _M + "MAIL_TO", "", values.mail_addresses, "Who gets notices by e-mail; several separated by commas"),
+    Setting("mail_from", _M + "MAIL_FROM", "", values.mail_address, "Sender of e-mails; empty: the first receiver"),
+    Setting("notify_per_minute", _M + "NOTIFY_PER_MINUTE", "10", values.whole(1, 1000), "Notices a minute and channel; what is more goes into one digest"),
+    Setting("notify_attempts", _M + "NOTIFY_ATTEMPTS", "12", values.whole(1, 100), "Attempts to deliver a notice before it is given up as a dead letter"),
+    Setting("role", _M + "ROLE", "all", values.one_of("all"), "Reserved for running as several processes"),
 )  # fmt: skip
 
 
@@ -248,6 +116,7 @@ class Settings:
     binance_rest_url: tuple[str, ...]
     coinbase_ws_url: tuple[str, ...]
     coinbase_rest_url: str
+    token: str
     secret_key: str
     feed: str
     symbols: tuple[str, ...]
@@ -288,6 +157,15 @@ class Settings:
     notify_per_minute: int
     notify_attempts: int
     role: str
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can reach the pages."""
+        host = self.host.strip("[]")
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host.lower().rstrip(".") == "localhost"
 
     @property
     def rules_file(self) -> Path:

@@ -14,7 +14,7 @@
     │   ├── StoreDamaged       the SQLite file is not a sound database
     │   └── MigrationError     the schema is newer than the code, or an applied file was changed
     └── RequestError           what a client asked for cannot be answered; `code` names the kind
-        ├── InvalidRequest, NotFound, Conflict, Unavailable ...
+        ├── InvalidRequest, Unauthorized, Forbidden, NotFound, Conflict, Unavailable ...
 
 Beside their subject stand RuleError (a rule's text, `rules`), RulesFileError (the rules file, `alerts`) and DeliveryFailed (one
 attempt to tell the outside, `notify`).
@@ -90,6 +90,20 @@ class RequestError(MarketwatchError):
 
 class InvalidRequest(RequestError):
     """A parameter or body is wrong."""
+
+
+class Unauthorized(RequestError):
+    """Whoever asks has not said who they are."""
+
+    code = "UNAUTHORIZED"
+    status = 401
+
+
+class Forbidden(RequestError):
+    """Whoever asks may not do this, or asks from a place that may not."""
+
+    code = "FORBIDDEN"
+    status = 403
 
 
 class NotFound(RequestError):

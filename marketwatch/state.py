@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .model.alerts import Alert, Alerts, AlertState, Rule, Rules
+from .model.alerts import Alert, Alerts, AlertState, Rule, Rules, Watchlists
 from .model.market import Gap, GapState, Instrument, Quotes, Samples, Staleness, Tickers, Trades, Whale, Whales
 from .model.metrics import MetricTable
 from .model.system import DeliveryStatus, FeedStatus, Notice, WriterStatus
@@ -57,6 +57,9 @@ class LiveState:
         self.gaps: dict[str, Gap] = {}
         self.whales: deque[Whale] = deque(maxlen=_RECENT_WHALES)
         self.rules: dict[str, Rule] = {}
+        self.watchlists: dict[str, tuple[str, ...]] = {}
+        """Symbols by the name of the list; where two sources have a list of one name, that of the file counts."""
+        self._lists: dict[str, dict[str, tuple[str, ...]]] = {}
         self.alerts: dict[str, Alert] = {}
         """Active ones (pending, firing, recovering) by alert id, in the order in which they began."""
         self.recent_alerts: deque[Alert] = deque(maxlen=_RECENT_ALERTS)
@@ -125,6 +128,11 @@ class LiveState:
 
     def on_rules(self, batch: Rules) -> None:
         self.rules = {rule.rule_id: rule for rule in batch.rules}
+
+    def on_watchlists(self, batch: Watchlists) -> None:
+        self._lists[batch.source] = batch.lists
+        sources = sorted(self._lists, key=lambda source: (source == "file", source))
+        self.watchlists = {name: symbols for source in sources for name, symbols in self._lists[source].items()}
 
     def on_alerts(self, batch: Alerts) -> None:
         """A pending one that ends without having fired was no episode: it is gone without a trace."""

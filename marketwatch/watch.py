@@ -17,7 +17,7 @@ from .engine.engine import Engine
 from .engine.sampler import Sampler
 from .engine.tape import Tape
 from .engine.whales import WhaleWatch
-from .model.alerts import Alerts, Rules
+from .model.alerts import Alerts, Rules, Watchlists
 from .model.market import (
     DOLLARS,
     Gap,
@@ -86,6 +86,7 @@ class Watch:
         on(Samples, state.on_samples, name="state")
         on(MetricTable, state.on_metrics, name="state")
         on(Rules, state.on_rules, name="state")
+        on(Watchlists, state.on_watchlists, name="state")
         on(Alerts, state.on_alerts, name="state")
         on(Trades, self.tape.on_trades, name="tape")
         on(Trades, self.whales.on_trades, name="whales")

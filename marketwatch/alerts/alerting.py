@@ -19,7 +19,7 @@ from ..model.system import Level, Notice
 from ..ports import MarketStore
 from ..watch import Watch
 from .lookout import Lookout
-from .rulebook import Rulebook
+from .rulebook import Rulebook, with_mute
 from .snapshot import active_ids, restore, snapshot
 
 _SAVE_S = 5.0
@@ -55,8 +55,9 @@ class Alerting:
             self._warn(f"The stored rules cannot be read, only those of the rules file are in force: {error}")
         self._own = [rule for rule in known if rule.origin != "file"]
         self.rulebook = Rulebook(
-            path=self._path, clock=self._clock, publish=self._publish, on_change=self._on_file, known=known
-        )
+            path=self._path, clock=self._clock, publish=self._publish, on_change=self._on_file, known=known,
+            current=lambda: self._watch.state.rules,
+        )  # fmt: skip
         await self.rulebook.refresh()
         await self._restore()
 
@@ -72,6 +73,10 @@ class Alerting:
         """Save for the next start."""
         if self.rulebook is not None:
             await self.save()
+
+    def mute(self, rule_id: str, until_ms: int | None) -> None:
+        """Tell nobody of a rule until then (`FOREVER_MS`: until it is taken back); None takes it back."""
+        self.lookout.use(with_mute(self._watch.state.rules.values(), rule_id, until_ms))
 
     def _on_file(self, rules: list[Rule]) -> None:
         """The file's rules changed: they take the place of those of the file, the others stay."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -16,8 +16,11 @@ from ..rules.errors import RuleError
 from ..rules.nodes import Fact, Term, of_type
 from ..rules.program import Program, compile_rule
 from .machine import Timing
+from .schedule import Schedule, ScheduleError, read_schedule
 
 _OF_A_SYMBOL = frozenset({"data_age", "gaps", "stale"})
+LIST_PREFIX = "watchlist/"
+Lists = Mapping[str, tuple[str, ...]]
 _TURNED = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 
 
@@ -40,6 +43,7 @@ class Compiled:
     applies: NDArray[np.bool_]
     market_only: bool
     error: str = ""
+    schedule: Schedule | None = None
 
     def timing(self, recover_row: int) -> Timing:
         """Its durations; `for` may stand in the rule or behind its expression."""
@@ -63,18 +67,39 @@ def program_of(expression: str) -> Program:
     return compile_rule(expression)
 
 
-def compiled(rule: Rule, symbols: Sequence[str]) -> Compiled:
-    """The rule over `symbols`. Never raises: what is wrong stands in `error`."""
+def compiled(rule: Rule, symbols: Sequence[str], lists: Lists | None = None) -> Compiled:
+    """The rule over `symbols`; `lists`: the watchlists. Never raises: what is wrong stands in `error`."""
     nowhere = np.zeros(len(symbols), np.bool_)
     try:
         program = program_of(rule.expression)
         recover = None if rule.recover is None else program_of(recovery(program, rule.recover))
-    except RuleError as error:
+        schedule = None if rule.schedule is None else read_schedule(rule.schedule)
+    except (RuleError, ScheduleError) as error:
         return Compiled(rule, None, None, Scope.SYMBOL, nowhere, market_only=True, error=str(error))
     scope = _scope(program)
-    applies = _applies(rule, program, scope, symbols)
-    missing = "" if applies.any() else f"None of its symbols ({', '.join(rule.symbols + program.symbols)[:80]}) is watched."
-    return Compiled(rule, program, recover, scope, applies, market_only=_market_only(program), error=missing)
+    applies = _applies(rule, program, scope, symbols, lists or {})
+    wrong = _missing(rule, program, lists or {}, found=bool(applies.any()))
+    return Compiled(rule, program, recover, scope, applies, _market_only(program), wrong, schedule)
+
+
+def _missing(rule: Rule, program: Program, lists: Lists, *, found: bool) -> str:
+    """What is wrong with the symbols of a rule, in a sentence."""
+    for name in list_names(rule.symbols):
+        if name not in lists:
+            known = f"; there are {', '.join(sorted(lists))[:200]}" if lists else ""
+            return f"There is no watchlist {name[:40]!r}{known}."
+    return "" if found else f"None of its symbols ({', '.join(rule.symbols + program.symbols)[:80]}) is watched."
+
+
+def list_names(symbols: Iterable[str]) -> list[str]:
+    """The watchlists among the symbols of a rule."""
+    return [one.removeprefix(LIST_PREFIX) for one in symbols if one.startswith(LIST_PREFIX)]
+
+
+def listed(symbols: Iterable[str], lists: Lists) -> list[str]:
+    """The symbols of a rule with every watchlist written out; one that is not there has none."""
+    found = [lists.get(one.removeprefix(LIST_PREFIX), ()) if one.startswith(LIST_PREFIX) else (one,) for one in symbols]
+    return list(dict.fromkeys(name for names in found for name in names))
 
 
 def recovery(program: Program, recover: str) -> str:
@@ -106,10 +131,10 @@ def _market_only(program: Program) -> bool:
     return not of_type(program.expression, Fact)
 
 
-def _applies(rule: Rule, program: Program, scope: Scope, symbols: Sequence[str]) -> NDArray[np.bool_]:
+def _applies(rule: Rule, program: Program, scope: Scope, symbols: Sequence[str], lists: Lists) -> NDArray[np.bool_]:
     if scope is Scope.SYSTEM:
         return np.array([number == 0 for number in range(len(symbols))], np.bool_)
     if scope is Scope.NAMED:
         return np.array([symbol == program.symbols[0] for symbol in symbols], np.bool_)
-    wanted = {name.upper() for name in rule.symbols}
+    wanted = {name.upper() for name in listed(rule.symbols, lists)}
     return np.array(["*" in wanted or symbol.upper() in wanted for symbol in symbols], np.bool_)

@@ -19,9 +19,10 @@ from ..rules.frame import Frame
 from ..rules.live import LiveProgram, LiveTable, Result
 from ..rules.plan import Plan
 from ..rules.truth import UNKNOWN
-from .compiled import Compiled, Scope, compiled
+from .compiled import Compiled, Lists, Scope, compiled, list_names
 from .episodes import Moment, TradeIds, begun, number
 from .machine import I1, Cause, Change, Machine, Outcome, Phase
+from .pauses import Pauses
 from .standing import Place, Standing, side_of
 
 LATE_MS = 30_000
@@ -54,7 +55,8 @@ class Evaluator:
         self._rows: tuple[list[I1], list[I1]] = ([], [])
         self._seen = np.zeros(len(self.symbols), np.bool_)
         self._late = np.zeros(len(self.symbols), np.bool_)
-        self._expired: set[int] = set()
+        self._pauses = Pauses(())
+        self._lists: Lists = {}
         self.set_rules(rules)
 
     # Rules
@@ -74,6 +76,19 @@ class Evaluator:
         self._compile(chosen, {row: key for key, row in kept.items()})
         return Alerts(self.machine.time_ms, ended, []) if ended else None
 
+    def set_watchlists(self, lists: Lists) -> Alerts | None:
+        """Resolve `watchlist/NAME` by these. Episodes of symbols that stay go on, those of symbols that left end."""
+        self._lists = dict(lists)
+        ended: list[Alert] = []
+        rules = list(self.rules)
+        for row, one in enumerate(self.rules):
+            if one.program is not None and list_names(one.rule.symbols):
+                rules[row] = compiled(one.rule, self.symbols, self._lists)
+                left = np.flatnonzero(one.applies & ~rules[row].applies) + row * len(self.symbols)
+                ended += self._end_cells(left, Cause.UNLISTED, self.machine.time_ms)
+        self.rules, self._looked = tuple(rules), False
+        return Alerts(self.machine.time_ms, ended, []) if ended else None
+
     def forget(self) -> None:
         """Nothing pends and nothing fires; the rules stay."""
         self.machine = Machine((), len(self.symbols), step_ms=self.sample_ms)
@@ -89,12 +104,13 @@ class Evaluator:
                 if live is not None:
                     self.table.remove(live)
         self.rules, self._live = (), []
-        self.rules = tuple(self._taken(compiled(rule, self.symbols)) for rule in rules)
-        self._looked, self._expired = False, set()
+        self.rules = tuple(self._taken(compiled(rule, self.symbols, self._lists)) for rule in rules)
+        self._looked, self._pauses = False, Pauses(self.rules)
         rows = {_key(one.rule): row for row, one in enumerate(self.rules)}
         recovers = [row for row, one in enumerate(self.rules) if one.recover is not None]
         timings = [one.timing(recovers.index(row) if row in recovers else -1) for row, one in enumerate(self.rules)]
-        self.machine = Machine(timings, width, step_ms=self.sample_ms)
+        muted = [one.rule.muted_until_ms or 0 for one in self.rules]
+        self.machine = Machine(timings, width, step_ms=self.sample_ms, muted_ms=muted)
         placed = [{**row, "cell": rows[key] * width + row["cell"] % width} for key, row in saved]
         self.machine.load(old.time_ms, placed, restored=old.restored)
         self.alerts = {rows[key] * width + column: alert for (key, column), alert in alerts.items()}
@@ -131,22 +147,15 @@ class Evaluator:
         self._seen |= np.isfinite(table.points["price"])
         if frame.state.samples is not None:
             self.ids.take(frame.state.samples)
-        changes = self._expire(table.time_ms)
+        changes = [
+            alert for rest in self._pauses.at(table.time_ms) for alert in self._end_rows(rest.rows, rest.cause, table.time_ms)
+        ]
         truth, recovered = self._truths(frame)
         outcome = self.machine.step(table.time_ms, truth, recovered)
         self.held_back += outcome.held_back
         found = self._facts(frame, changes, outcome)
         self._late[:] = False
         return found
-
-    def _expire(self, time_ms: int) -> list[Alert]:
-        rows = [
-            row
-            for row, one in enumerate(self.rules)
-            if one.rule.expires_ms is not None and one.rule.expires_ms <= time_ms and row not in self._expired
-        ]
-        self._expired.update(rows)
-        return self._end_rows(rows, Cause.EXPIRED, time_ms) if rows else []
 
     def _truths(self, frame: Frame) -> tuple[I1, I1]:
         """The truths of all rules and recovery conditions, (rules, symbols): unknown where a rule is not to be evaluated."""
@@ -158,8 +167,8 @@ class Evaluator:
         )
         if not self._everywhere:
             truth *= self._applies
-        if self._expired:
-            truth[sorted(self._expired)] = UNKNOWN
+        if self._pauses.rows:
+            truth[self._pauses.rows] = UNKNOWN
         quiet = self.silent(frame)
         if quiet.any():
             truth[np.ix_(self._market, quiet)] = UNKNOWN
@@ -269,13 +278,16 @@ class Evaluator:
 
     def _end_rows(self, rows: Sequence[int], cause: Cause, time_ms: int | None = None) -> list[Alert]:
         """End all episodes of some rules."""
-        width, now = len(self.symbols), self.machine.time_ms if time_ms is None else time_ms
-        for row in rows:
-            self.machine.end(np.arange(row * width, (row + 1) * width), cause)
-        mine = set(rows)
+        width = len(self.symbols)
+        cells = (np.asarray(rows, np.int64)[:, None] * width + np.arange(width)).reshape(-1)
+        return self._end_cells(cells, cause, self.machine.time_ms if time_ms is None else time_ms)
+
+    def _end_cells(self, cells: NDArray[np.int64], cause: Cause, time_ms: int) -> list[Alert]:
+        self.machine.end(cells, cause)
         ended: list[Alert] = []
         for held in (self.alerts, self.waiting):
-            ended += [_over(held.pop(cell), cause, now) for cell in sorted(held) if cell // width in mine]
+            mine = np.intersect1d(np.array(list(held), np.int64), cells) if held else ()
+            ended += [_over(held.pop(int(cell)), cause, time_ms) for cell in mine]
         return ended
 
     # Answers
@@ -294,7 +306,7 @@ class Evaluator:
         one, pair, cell = self.rules[row], self._live[row], row * len(self.symbols) + column
         result: Result | None = None if pair is None or not self._looked else self.table.result(pair[0].program)
         place = Place(frame.table, column, self.sample_ms, bool(self._seen[column]), bool(self.silent(frame)[column]))
-        side, reason = side_of(one, result, place, expired=row in self._expired)
+        side, reason = side_of(one, result, place, paused=self._pauses.reason(row, frame.table.time_ms))
         values = {} if result is None else {key: number(value) for key, value in result.at(column).items()}
         return Standing(Phase(int(self.machine.phase[cell])), side, reason, int(self.machine.since[cell]), values)
 

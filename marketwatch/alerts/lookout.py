@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import ConfigError
-from ..model.alerts import Rule, Rules
+from ..model.alerts import Rule, Rules, Watchlists
 from ..model.market import Samples, VenueCandles
 from ..model.metrics import MetricTable
 from ..model.system import Level, Notice
@@ -32,6 +32,7 @@ class Lookout:
         self.evaluator = Evaluator(symbols=watch.symbols, sample_ms=sample_ms)
         on = watch.bus.subscribe
         on(Rules, self._on_rules, name="alerts")
+        on(Watchlists, self._on_watchlists, name="alerts")
         on(Samples, self.evaluator.on_samples, name="alerts")
         on(MetricTable, self._on_table, name="alerts")
 
@@ -46,6 +47,11 @@ class Lookout:
     def _on_rules(self, batch: Rules) -> None:
         ended = self.evaluator.set_rules(batch.rules)
         self._require()
+        if ended is not None:
+            self._watch.bus.publish(ended)
+
+    def _on_watchlists(self, _batch: Watchlists) -> None:
+        ended = self.evaluator.set_watchlists(self._watch.state.watchlists)
         if ended is not None:
             self._watch.bus.publish(ended)
 

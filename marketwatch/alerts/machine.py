@@ -51,6 +51,8 @@ class Cause(StrEnum):
     OUTAGE = "the program was down for more than an hour"
     CHANGED = "the rule was changed, removed or switched off"
     EXPIRED = "the rule has expired"
+    CLOSED = "the schedule of the rule closed"
+    UNLISTED = "the symbol left the watchlist of the rule"
     HELD = "the condition has held: it fires"
     WITHDRAWN = "the condition did not hold long enough"
 
@@ -99,10 +101,11 @@ _EPISODE = np.dtype([("cell", "i8"), ("known", "i8"), ("due", "i8"), ("told", "i
 class Machine:
     """All cells of `timings` x `symbols`, cell = rule x symbols + symbol.
 
-    `step` once per sample step. Cost: a few passes over one byte per cell, plus what changed.
+    `step` once per sample step. Cost: a few passes over one byte per cell, plus what changed. `muted_ms`: until when each rule
+    tells nobody; a notice that becomes due meanwhile stays due, so one comes when the mute ends and it still fires.
     """
 
-    def __init__(self, timings: Sequence[Timing], symbols: int, *, step_ms: int) -> None:
+    def __init__(self, timings: Sequence[Timing], symbols: int, *, step_ms: int, muted_ms: Sequence[int] = ()) -> None:
         self.symbols = symbols
         self.time_ms = -1
         self._step_ms = step_ms
@@ -111,6 +114,7 @@ class Machine:
         )  # fmt: skip
         self._repeat = np.array([NEVER if one.repeat_ms is None else one.repeat_ms for one in timings], np.int64)
         self._recover = np.array([one.recover for one in timings], np.int64)
+        self._muted = np.array(muted_ms or [0] * len(timings), np.int64)
         self.phase: I1 = np.zeros(len(timings) * symbols, np.int8)
         self.since: I8 = np.zeros(len(timings) * symbols, np.int64)
         self._scratch, self._up = (np.zeros(len(timings) * symbols, np.bool_) for _ in range(2))
@@ -280,10 +284,10 @@ class Machine:
         return bool(score >= FLAPS)
 
     def _notices(self, time_ms: int, truth: I1) -> list[Told]:
-        """Notices that are due. While nothing is known nobody is told."""
+        """Notices that are due. While nothing is known, and while the rule is muted, nobody is told."""
         active = self._active
         due = np.flatnonzero(active["due"] <= time_ms)
-        due = due[truth[active["cell"][due]] != UNKNOWN]
+        due = due[(truth[active["cell"][due]] != UNKNOWN) & (self._muted[active["cell"][due] // self.symbols] <= time_ms)]
         if not len(due):
             return []
         cells = active["cell"][due]

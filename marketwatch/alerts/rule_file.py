@@ -19,6 +19,13 @@
         channels: [app]
         enabled: yes
         expires: 2027-01-01T00:00:00Z
+        schedule: Mon-Fri 08:00-18:00 Europe/Berlin
+        intrabar: no                     # yes: candle terms look at the open candle too
+        muted: no                        # yes, or a time until which nobody is told
+        note: What the person who is woken should know.
+    watchlists:                          # for `symbols: watchlist/main`
+      main: [BTCUSDT, ETHUSDT]
+    tests: []                            # for `marketwatch test`, see `cases.py`
 """
 
 from __future__ import annotations
@@ -28,19 +35,23 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..config import duration_ms
-from ..model.alerts import Rule
+from ..model.alerts import FOREVER_MS, Rule
 from ..model.system import Level
 from ..rules.errors import RuleError
-from .compiled import program_of, recovery
+from .compiled import LIST_PREFIX, program_of, recovery
+from .schedule import ScheduleError, read_schedule
 from .yaml_tree import Fields, Items, RulesFileError, Text, Tree, parse_yaml
 
 MOST_RULES = 1000
 _MOST_MS = 30 * 86_400_000
 _MOST_NAME = 100
 _MOST_SYMBOLS = 2000
+_MOST_LISTS = 200
+MOST_NOTE = 500
+_LIST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,49}")
 
 THRESHOLDS = {"volatility": "0.5", "drawdown": "-2", "data_age": "30s"}
 """What `alert_thresholds` may hold, with the values that hold where it is silent."""
@@ -64,17 +75,47 @@ def default_rules(thresholds: dict[str, str | None] | None = None) -> list[Rule]
     return rules
 
 
-def read_rules(data: bytes) -> list[Rule]:
-    """The rules of a file, all of version 1. Raises RulesFileError."""
+class RulesFile(NamedTuple):
+    """What a file says: rules, all of version 1, watchlists by name, and the tree of its tests, None without any."""
+
+    rules: list[Rule]
+    watchlists: dict[str, tuple[str, ...]]
+    tests: Tree | None = None
+
+
+def read_file(data: bytes) -> RulesFile:
+    """All of a file but its tests, which are not looked into. Raises RulesFileError."""
     tree = parse_yaml(data)
-    top = _fields(tree, "The file", {"alert_thresholds", "rules"}) if tree is not None else {}
+    top = fields_of(tree, "The file", {"alert_thresholds", "rules", "watchlists", "tests"}) if tree is not None else {}
     rules = default_rules(_thresholds(top["alert_thresholds"][1]) if "alert_thresholds" in top else None)
     if "rules" in top:
         rules += _rules(top["rules"][1])
-    return rules
+    lists = _watchlists(top["watchlists"][1]) if "watchlists" in top else {}
+    return RulesFile(rules, lists, top["tests"][1] if "tests" in top else None)
 
 
-def _fields(tree: Tree, what: str, known: set[str]) -> dict[str, tuple[Text, Tree]]:
+def read_rules(data: bytes) -> list[Rule]:
+    """The rules of a file. Raises RulesFileError."""
+    return read_file(data).rules
+
+
+def _watchlists(tree: Tree) -> dict[str, tuple[str, ...]]:
+    if isinstance(tree, Text) and not tree.value:
+        return {}
+    if not isinstance(tree, Fields) or len(tree.values) > _MOST_LISTS:
+        raise RulesFileError(tree.line, tree.column, f"`watchlists` holds up to {_MOST_LISTS} lines of `name: [symbols]`.")
+    found: dict[str, tuple[str, ...]] = {}
+    for name, (key, value) in tree.values.items():
+        if not _LIST_NAME.fullmatch(name):
+            raise RulesFileError(
+                key.line, key.column, "The name of a watchlist has up to 50 letters, digits, dots, dashes and underscores."
+            )
+        found[name] = tuple(one.upper() for one in _names(value, name))
+    return found
+
+
+def fields_of(tree: Tree, what: str, known: set[str]) -> dict[str, tuple[Text, Tree]]:
+    """The fields of a mapping, all of them `known`. Raises RulesFileError."""
     if not isinstance(tree, Fields):
         raise RulesFileError(tree.line, tree.column, f"{what} must be a list of `key: value` lines.")
     for name, (key, _) in tree.values.items():
@@ -94,8 +135,8 @@ def _thresholds(tree: Tree) -> dict[str, str | None]:
     if isinstance(tree, Text) and not tree.value:
         return {}
     found: dict[str, str | None] = {}
-    for name, (_, value) in _fields(tree, "alert_thresholds", set(THRESHOLDS)).items():
-        text = _text(value, name)
+    for name, (_, value) in fields_of(tree, "alert_thresholds", set(THRESHOLDS)).items():
+        text = text_of(value, name)
         if text.value in ("off", "no", "false"):
             found[name] = None
         else:
@@ -104,7 +145,7 @@ def _thresholds(tree: Tree) -> dict[str, str | None]:
                 raise RulesFileError(
                     text.line, text.column, f"The threshold of {name} was {text.value[:40]!r}; write a number."
                 )
-            _checked(text, lambda: program_of(expression))  # noqa: B023
+            checked(text, lambda: program_of(expression))  # noqa: B023
             found[name] = text.value
     return found
 
@@ -135,35 +176,36 @@ def rule_id(name: str) -> str:
 
 
 def _rule(tree: Tree) -> tuple[Rule, Text]:
-    fields = _fields(tree, "A rule", set(RULE_KEYS))
+    fields = fields_of(tree, "A rule", set(RULE_KEYS))
     for needed in ("name", "expression"):
         if needed not in fields:
             raise RulesFileError(tree.line, tree.column, f"The rule has no {needed}.")
-    name, expression = (_text(fields[key][1], key) for key in ("name", "expression"))
+    name, expression = (text_of(fields[key][1], key) for key in ("name", "expression"))
     if len(name.value) > _MOST_NAME or not name.value.isprintable():
         raise RulesFileError(name.line, name.column, f"A name has at most {_MOST_NAME} printable characters.")
-    program = _checked(expression, lambda: program_of(expression.value))
+    program = checked(expression, lambda: program_of(expression.value))
     given: dict[str, Any] = {}
     for key, (_, value) in fields.items():
         if key in _READERS:
             field, read = _READERS[key]
             given[field] = read(value, key)
     if "recover" in fields and given["recover"] is not None:
-        _checked(_text(fields["recover"][1], "recover"), lambda: program_of(recovery(program, given["recover"])))
+        checked(text_of(fields["recover"][1], "recover"), lambda: program_of(recovery(program, given["recover"])))
     return Rule(rule_id(name.value), 1, name.value, expression.value, origin="file", **given), name
 
 
-def _checked(text: Text, work: Callable[[], Any]) -> Any:
-    """Do `work`; the place of a mistake in the expression becomes a place in the file."""
+def checked(text: Text, work: Callable[[], Any]) -> Any:
+    """Do `work`; the place of a mistake in the text becomes a place in the file."""
     try:
         return work()
-    except RuleError as error:
+    except (RuleError, ScheduleError) as error:
         column = text.inside + error.column - 1 if text.inside else text.column
         hint = f" {error.hint}" if error.hint else ""
         raise RulesFileError(text.line, column, f"{error.message}{hint}") from None
 
 
-def _text(tree: Tree, key: str) -> Text:
+def text_of(tree: Tree, key: str) -> Text:
+    """The one value of a key, not empty. Raises RulesFileError."""
     if not isinstance(tree, Text):
         raise RulesFileError(tree.line, tree.column, f"{key!r} must be one value.")
     if not tree.value.strip():
@@ -172,7 +214,7 @@ def _text(tree: Tree, key: str) -> Text:
 
 
 def _ms(tree: Tree, key: str) -> int:
-    text = _text(tree, key)
+    text = text_of(tree, key)
     try:
         ms = 0 if text.value == "0" else duration_ms(text.value)
     except ValueError:
@@ -185,14 +227,14 @@ def _ms(tree: Tree, key: str) -> int:
 
 
 def _switch(tree: Tree, key: str) -> bool:
-    text = _text(tree, key)
+    text = text_of(tree, key)
     if text.value.lower() not in ("yes", "true", "on", "no", "false", "off"):
         raise RulesFileError(text.line, text.column, f"{key!r} was {text.value[:40]!r}; write yes or no.")
     return text.value.lower() in ("yes", "true", "on")
 
 
 def _severity(tree: Tree, key: str) -> Level:
-    text = _text(tree, key)
+    text = text_of(tree, key)
     if text.value not in set(Level):
         raise RulesFileError(
             text.line,
@@ -203,7 +245,7 @@ def _severity(tree: Tree, key: str) -> Level:
 
 
 def _time_ms(tree: Tree, key: str) -> int:
-    text = _text(tree, key)
+    text = text_of(tree, key)
     try:
         moment = datetime.fromisoformat(text.value)
         return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
@@ -214,7 +256,7 @@ def _time_ms(tree: Tree, key: str) -> int:
 
 
 def _names(tree: Tree, key: str) -> tuple[str, ...]:
-    texts = [_text(one, key) for one in tree.values] if isinstance(tree, Items) else [_text(tree, key)]
+    texts = [text_of(one, key) for one in tree.values] if isinstance(tree, Items) else [text_of(tree, key)]
     if not texts or len(texts) > _MOST_SYMBOLS:
         raise RulesFileError(tree.line, tree.column, f"{key!r} must have from 1 to {_MOST_SYMBOLS} entries.")
     for text in texts:
@@ -224,18 +266,39 @@ def _names(tree: Tree, key: str) -> tuple[str, ...]:
 
 
 def _symbols(tree: Tree, key: str) -> tuple[str, ...]:
-    return tuple(name.upper() if "/" not in name else name for name in _names(tree, key))
+    return tuple(name if name.startswith(LIST_PREFIX) else name.upper() for name in _names(tree, key))
 
 
 def _condition(tree: Tree, key: str) -> str:
-    return _text(tree, key).value
+    return text_of(tree, key).value
+
+
+def _schedule(tree: Tree, key: str) -> str:
+    text = text_of(tree, key)
+    checked(text, lambda: read_schedule(text.value))
+    return text.value
+
+
+def _muted(tree: Tree, key: str) -> int | None:
+    text = text_of(tree, key)
+    if text.value[:1].isdigit():
+        return _time_ms(tree, key)
+    return FOREVER_MS if _switch(tree, key) else None
+
+
+def _note(tree: Tree, key: str) -> str:
+    text = text_of(tree, key)
+    if len(text.value) > MOST_NOTE or not text.value.replace("\n", "").replace("\t", "").isprintable():
+        raise RulesFileError(text.line, text.column, f"{key!r} has at most {MOST_NOTE} printable characters.")
+    return text.value.strip()
 
 
 _READERS: dict[str, tuple[str, Callable[[Tree, str], Any]]] = {
     "symbols": ("symbols", _symbols), "for": ("for_ms", _ms), "recover": ("recover", _condition),
     "keep_firing_for": ("keep_firing_ms", _ms), "cooldown": ("cooldown_ms", _ms), "repeat": ("repeat_ms", _ms),
     "severity": ("severity", _severity), "channels": ("channels", _names), "enabled": ("enabled", _switch),
-    "expires": ("expires_ms", _time_ms),
+    "expires": ("expires_ms", _time_ms), "schedule": ("schedule", _schedule), "intrabar": ("intrabar", _switch),
+    "muted": ("muted_until_ms", _muted), "note": ("note", _note),
 }  # fmt: skip
 
 RULE_KEYS = frozenset({"name", "expression", *_READERS})

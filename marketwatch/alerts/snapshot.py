@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..model.alerts import Alert, Alerts, AlertState
+from ..model.alerts import Alert, Alerts, AlertState, Rule
 from .episodes import alert_facts, alert_of
 from .evaluator import Evaluator
 from .machine import NEVER, Cause, Phase
@@ -81,6 +81,9 @@ class _Restoring:
             return None
         return row * len(self._into.symbols) + column
 
+    def _rule(self, cell: int) -> Rule:
+        return self._into.rules[cell // len(self._into.symbols)].rule
+
     def _row(self, saved: dict[str, Any]) -> dict[str, Any] | None:
         """A cell of the snapshot, where its rule and symbol are still here."""
         alert = alert_of(saved["alert"]) if "alert" in saved else None
@@ -107,7 +110,7 @@ class _Restoring:
         (self._into.alerts if active else self._into.waiting)[cell] = alert
         if self._stored is not None and alert.alert_id not in self._stored:
             self._said.append(alert)
-            if active and alert.context.get("notices"):
+            if active and alert.context.get("notices") and not self._rule(cell).muted(self._time_ms):
                 self._notify.append(alert.alert_id)
 
     def _stray(self, alert: Alert) -> dict[str, Any] | None:
@@ -121,7 +124,7 @@ class _Restoring:
         self._into.waiting.pop(cell, None)
         self._into.alerts[cell] = alert
         self._time_ms = max(self._time_ms, alert.fired_ms)
-        rule, told = self._into.rules[cell // len(self._into.symbols)].rule, int(alert.context.get("notices", 1))
+        rule, told = self._rule(cell), int(alert.context.get("notices", 1))
         pause = rule.cooldown_ms if told == 0 else None if rule.repeat_ms is None else max(rule.repeat_ms, rule.cooldown_ms)
         due = NEVER if pause is None else alert.fired_ms + pause
         phase = Phase.RECOVERING if alert.state is AlertState.RECOVERING else Phase.FIRING

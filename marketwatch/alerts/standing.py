@@ -44,13 +44,13 @@ class Place(NamedTuple):
     silent: bool
 
 
-def side_of(one: Compiled, result: Result | None, place: Place, *, expired: bool) -> tuple[Side | None, str]:
-    """The side state of a rule at a place, with its reason."""
+def side_of(one: Compiled, result: Result | None, place: Place, *, paused: str) -> tuple[Side | None, str]:
+    """The side state of a rule at a place, with its reason. `paused`: why the rule rests as a whole, or ""."""
     symbol = place.table.symbols[place.column]
     if not one.rule.enabled:
         return Side.PAUSED, "The rule is switched off."
-    if expired:
-        return Side.PAUSED, "The rule has expired."
+    if paused:
+        return Side.PAUSED, paused
     if one.error:
         return Side.ERROR, one.error
     if not one.applies[place.column]:

@@ -24,9 +24,12 @@ class Episode(NamedTuple):
     notices: tuple[int, ...]
 
 
-def episodes(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int) -> list[Episode]:
-    """All firings over `truth` (int8 per step), oldest first; `recovered` is the recovery condition, None without one."""
-    since, fired, resolved = _firings(truth, over_of(truth, recovered), timing, step_ms)
+def episodes(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int, closed: Flags | None = None) -> list[Episode]:
+    """All firings over `truth` (int8 per step), oldest first; `recovered` is the recovery condition, None without one.
+
+    `closed`: steps outside of the rule's schedule, at which nothing is known and every episode ends.
+    """
+    since, fired, resolved = _firings(truth, over_of(truth, recovered), timing, step_ms, closed)
     unknown, known = runs(truth == UNKNOWN)
     silence = list(zip(unknown.tolist(), known.tolist(), strict=True))
     told = Told(timing, step_ms, silence)
@@ -37,9 +40,9 @@ def episodes(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int) -> l
     ]
 
 
-def times(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int) -> int:
+def times(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int, closed: Flags | None = None) -> int:
     """How many firings there are."""
-    return len(_firings(truth, over_of(truth, recovered), timing, step_ms)[1])
+    return len(_firings(truth, over_of(truth, recovered), timing, step_ms, closed)[1])
 
 
 def runs(flags: Flags) -> tuple[I8, I8]:
@@ -58,7 +61,7 @@ def over_of(truth: I1, recovered: I1 | None) -> Flags:
     return over
 
 
-def _firings(truth: I1, over: Flags, timing: Timing, step_ms: int) -> tuple[I8, I8, I8]:
+def _firings(truth: I1, over: Flags, timing: Timing, step_ms: int, closed: Flags | None) -> tuple[I8, I8, I8]:
     """Starts of waiting, firings and ends (the length where there is none), of the episodes that really happen."""
     starts, ends = runs(truth == TRUE)
     fires = starts + _steps(timing.for_ms, step_ms)
@@ -68,6 +71,8 @@ def _firings(truth: I1, over: Flags, timing: Timing, step_ms: int) -> tuple[I8, 
         _next_end(fires, *runs(over), _steps(timing.keep_ms, step_ms), len(truth)),
         _next_end(fires, *_silences(truth), _steps(LOST_MS, step_ms) - 1, len(truth)),
     )
+    if closed is not None:
+        resolved = np.minimum(resolved, _next_end(fires, *runs(closed), 0, len(truth)))
     following = np.searchsorted(starts, resolved)
     chosen, at = [], 0
     following_list = following.tolist()

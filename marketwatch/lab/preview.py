@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..alerts.machine import Timing
-from ..rules.truth import F8, I1, TRUE, compare, known_flags
+from ..rules.truth import F8, I1, TRUE, Flags, compare, known_flags
 from .course import episodes, times
 from .question import DAY_MS, Question, rewritten, single_comparison
 from .trace import Trace
@@ -148,8 +148,8 @@ def suggest(question: Question, trials: Sequence[Trial], per_day: float, days: f
     if single is None:
         return None
     operator, timing, step = single[0].operator, question.rule.timing(-1), question.sample_ms
-    columns = [trial.values[trial.asked :] for trial in trials if trial.values is not None]
-    known = [column[np.isfinite(column)][:: max(1, len(column) // 200_000)] for column in columns]
+    columns = [(trial.values[trial.asked :], _shut(trial)) for trial in trials if trial.values is not None]
+    known = [column[np.isfinite(column)][:: max(1, len(column) // 200_000)] for column, _ in columns]
     ranked = np.unique(np.concatenate(known)) if known else np.zeros(0)
     if not len(ranked):
         return None
@@ -159,24 +159,30 @@ def suggest(question: Question, trials: Sequence[Trial], per_day: float, days: f
         one
         for trial in trials
         if trial.values is not None
-        for one in episodes(_truth(trial.values, operator, float(text)), trial.recovered, timing, step)
+        for one in episodes(_truth(trial.values, operator, float(text)), trial.recovered, timing, step, trial.closed)
         if one.fired >= trial.asked
     ]
     notices = sum(len(one.notices) for one in found)
     return Suggestion(per_day, float(text), rewritten(question.program, text), len(found), notices)
 
 
-def _nearest(columns: Sequence[F8], ranked: F8, operator: str, wanted: float, timing: Timing, step: int) -> float:
+def _shut(trial: Trial) -> Flags | None:
+    return None if trial.closed is None else trial.closed[trial.asked :]
+
+
+def _nearest(
+    columns: Sequence[tuple[F8, Flags | None]], ranked: F8, operator: str, wanted: float, timing: Timing, step: int
+) -> float:
     """Halve the thresholds, from the one that is passed most often to the rarest."""
     low, high = 0, len(ranked) - 1
-    total = sum(len(column) for column in columns)
+    total = sum(len(column) for column, _ in columns)
     best: tuple[float, int] | None = None
     for _ in range(_TRIES):
         middle = (low + high) // 2
-        truths = [_truth(column, operator, float(ranked[middle])) for column in columns]
-        fires = sum(times(truth, None, timing, step) for truth in truths)
+        truths = [(_truth(column, operator, float(ranked[middle])), shut) for column, shut in columns]
+        fires = sum(times(truth, None, timing, step, shut) for truth, shut in truths)
         best = min(best or (np.inf, 0), (abs(fires - wanted), -middle))
-        share = sum(int(np.count_nonzero(truth == TRUE)) for truth in truths)
+        share = sum(int(np.count_nonzero(truth == TRUE)) for truth, _ in truths)
         if fires > wanted or share * 2 > total:
             low = middle + 1
         else:

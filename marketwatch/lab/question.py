@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..alerts.compiled import Compiled, Scope, compiled, recovery
+from ..alerts.compiled import Compiled, Lists, Scope, compiled, listed, recovery
+from ..alerts.schedule import ScheduleError, read_schedule
 from ..engine.grids import window_of
 from ..errors import ConfigError, InvalidRequest
 from ..model.alerts import Rule
@@ -30,11 +31,12 @@ _NUMBER = re.compile(r"(.*[<>]=?\s*)[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+
 
 
 class Durations(NamedTuple):
-    """The durations of the rule, in ms; `for_ms` None: as it is written behind the expression."""
+    """The times of the rule, in ms; `for_ms` None: as it is written behind the expression. `schedule`: when it is evaluated."""
 
     for_ms: int | None = None
     keep_ms: int = 0
     cooldown_ms: int = 0
+    schedule: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,17 +86,26 @@ def question(
     reference: str,
     recover: str | None = None,
     durations: Durations | None = None,
+    lists: Lists | None = None,
 ) -> Question:
-    """Check what is asked. Raises RuleError for a rule that cannot be understood, InvalidRequest for what is too much."""
+    """Check what is asked. Raises RuleError for a rule that cannot be understood, InvalidRequest for what is too much.
+
+    `symbols` may hold `watchlist/NAME`, resolved by `lists`; what of them is not watched is left out.
+    """
     program = compile_rule(expression)
     durations = durations or Durations()
     if recover is not None:
         _recovering(program, recover)
+    if durations.schedule is not None:
+        _scheduled(durations.schedule)
     rule = Rule(
-        "lab", 1, "Lab", expression, tuple(symbols), durations.for_ms or 0, recover, durations.keep_ms, durations.cooldown_ms
-    )
-    one = compiled(rule, watched)
-    chosen = _chosen(one, program, symbols)
+        "lab", 1, "Lab", expression, tuple(symbols), durations.for_ms or 0, recover, durations.keep_ms, durations.cooldown_ms,
+        schedule=durations.schedule,
+    )  # fmt: skip
+    one = compiled(rule, watched, lists)
+    if one.error.startswith("There is no watchlist"):
+        raise InvalidRequest(one.error)
+    chosen = _chosen(one, program, [name for name in listed(symbols, lists or {}) if name in symbols or name in watched])
     _bounded(chosen, from_ms, to_ms)
     windows = _windows(one, sample_ms, len(watched))
     lead_ms = _lead_ms(one, windows)
@@ -115,6 +126,14 @@ def _recovering(program: Program, recover: str) -> None:
         compile_rule(recovery(program, recover))
     except RuleError as error:
         raise RuleError(error.column, f"In the recovery: {error.message}", error.hint) from None
+
+
+def _scheduled(text: str) -> None:
+    """Raise what is wrong with a schedule as the language's own error: its column counts in its own text."""
+    try:
+        read_schedule(text)
+    except ScheduleError as error:
+        raise RuleError(error.column, f"In the schedule: {error.message}", error.hint) from None
 
 
 def _chosen(one: Compiled, program: Program, symbols: Sequence[str]) -> tuple[str, ...]:

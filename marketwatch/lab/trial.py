@@ -13,7 +13,7 @@ from ..alerts.machine import Timing
 from ..rules.along import Along, along
 from ..rules.history import History
 from ..rules.program import Program, compile_rule
-from ..rules.truth import F8, I1, UNKNOWN
+from ..rules.truth import F8, I1, UNKNOWN, Flags
 from .course import Episode, episodes, times
 from .question import Question
 from .trace import Trace, traced
@@ -36,6 +36,7 @@ class Track:
         self.metric = None if first is None else first.metric
         self.truth: I1 = np.zeros(size, np.int8)
         self.recovered: I1 | None = None if question.rule.recover is None else np.zeros(size, np.int8)
+        self.closed: Flags | None = None if question.rule.schedule is None else np.zeros(size, np.bool_)
         self.prices = np.empty(size)
         self.values = self.prices if self.metric == "price" else None if self.metric is None else np.empty(size)
         self.seen = False
@@ -45,8 +46,8 @@ class Track:
 class Trial:
     """What came out for one symbol. Times are step ends in ms; `steps`, `decided` count steps of the asked span.
 
-    `values` (NaN where the rule was unknown) and `recovered` from the lead on, `asked` the first step of the asked span: for
-    the suggestion, None where none is wished.
+    `values` (NaN where the rule was unknown), `recovered`, `closed` from the lead on, `asked` the first step of the asked span:
+    for the suggestion, None where none is wished.
     """
 
     symbol: str
@@ -63,6 +64,7 @@ class Trial:
     random: Mapping[int, F8]
     values: F8 | None
     recovered: I1 | None
+    closed: Flags | None
     asked: int
     trace: Trace | None
 
@@ -108,6 +110,9 @@ def look(question: Question, track: Track, history: History, others: Mapping[str
     assert main.truth is not None
     track.truth[part] = main.truth[skip:]
     _blind(question, track, history, skip, track.truth[part])
+    if question.rule.schedule is not None and track.closed is not None:
+        track.closed[part] = question.rule.schedule.closed(history.end_ms[skip:])
+        track.truth[part][track.closed[part]] = UNKNOWN
     if question.rule.recover is not None and track.recovered is not None:
         recovered = said(question.rule.recover).truth
         assert recovered is not None
@@ -139,10 +144,11 @@ def conclude(question: Question, track: Track, *, tuned: bool = True, shown: boo
     for a chart. Runs in a thread."""
     step, timing = track.sample_ms, question.rule.timing(-1)
     asked = max(0, -(-(question.from_ms - track.first_ms) // step))
-    found = [one for one in episodes(track.truth, track.recovered, timing, step) if one.fired >= asked]
+    found = [one for one in episodes(track.truth, track.recovered, timing, step, track.closed) if one.fired >= asked]
     span, prices, values = track.truth[asked:], track.prices, track.values
-    bare = times(span, None, Timing(), step)
-    waited = times(span, None, Timing(for_ms=timing.for_ms), step) if timing.for_ms else bare
+    shut = None if track.closed is None else track.closed[asked:]
+    bare = times(span, None, Timing(), step, shut)
+    waited = times(span, None, Timing(for_ms=timing.for_ms), step, shut) if timing.for_ms else bare
     trace = None
     if shown and values is not None:
         trace = traced(question, track.symbol, values[asked:], track.first_ms + asked * step)
@@ -153,7 +159,7 @@ def conclude(question: Question, track: Track, *, tuned: bool = True, shown: boo
         [float(prices[one.fired]) for one in found],
         len(span), int(np.count_nonzero(span)), bare, waited,
         _moves(prices, fired, step), _moves(prices, _moments(prices, asked), step),
-        _masked(track) if tuned else None, track.recovered if tuned else None, asked, trace,
+        _masked(track) if tuned else None, track.recovered if tuned else None, track.closed if tuned else None, asked, trace,
     )  # fmt: skip
 
 

@@ -18,10 +18,20 @@ class AlertState(StrEnum):
     RESOLVED = "resolved"
 
 
+UNVERSIONED = ("note", "muted_until_ms")
+"""Fields of a rule that change without making a new version of it."""
+FOREVER_MS = 253_402_300_799_999
+"""The last moment that every database and ISO 8601 can tell: muted for ever."""
+
+
 class Rule(NamedTuple):
     """One version of a rule. Durations in ms; None where the rule does not say. `symbols`: names, or `("*",)` for all.
 
-    `origin`: `file` for rules of the rules file, `user` for those made by page or API. A change makes a new `version`.
+    `origin`: `file` for rules of the rules file, `user` for those made by page or API. `schedule`: when it is evaluated, as in
+    `Mon-Fri 08:00-18:00 Europe/Berlin`; None: always. `intrabar`: its candle terms look at the open candle too. `note`: what
+    the person who is woken should know. `muted_until_ms`: nobody is told before then (`FOREVER_MS`: until it is taken back).
+
+    A change makes a new `version`, but for `UNVERSIONED`: those say nothing about when it fires, and its episodes go on.
     """
 
     rule_id: str
@@ -39,6 +49,19 @@ class Rule(NamedTuple):
     enabled: bool = True
     expires_ms: int | None = None
     origin: str = "user"
+    schedule: str | None = None
+    intrabar: bool = False
+    note: str = ""
+    muted_until_ms: int | None = None
+
+    @property
+    def content(self) -> Rule:
+        """The part of which versions are kept."""
+        return self._replace(version=0, **{name: Rule._field_defaults[name] for name in UNVERSIONED})
+
+    def muted(self, time_ms: int) -> bool:
+        """Whether nobody is told at that time."""
+        return self.muted_until_ms is not None and time_ms < self.muted_until_ms
 
 
 class Alert(NamedTuple):
@@ -78,6 +101,13 @@ class Rules(NamedTuple):
     """The rules in force from now on, all of them: travels over the bus at the start and at every change of a rule."""
 
     rules: list[Rule]
+
+
+class Watchlists(NamedTuple):
+    """All lists of symbols of one `source` (`file`, ...) by name: travels over the bus when they change."""
+
+    source: str
+    lists: dict[str, tuple[str, ...]]
 
 
 class Notification(NamedTuple):

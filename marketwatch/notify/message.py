@@ -12,7 +12,7 @@ import orjson
 from ..model.alerts import Alert
 from .channel import Message, Told
 
-_MOST_TEXT = 200
+_MOST_TEXT, _MOST_NOTE = 200, 500
 
 
 def iso(time_ms: int) -> str:
@@ -63,9 +63,9 @@ def as_json(message: Message) -> bytes:
     return orjson.dumps({**head, "alerts": bodies})
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, most: int = _MOST_TEXT) -> str:
     """`text` without line breaks and control characters, at most 200 characters: fit for a header of a mail."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:_MOST_TEXT]
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:most]
 
 
 def _sentence(alert: Alert) -> str:
@@ -86,13 +86,22 @@ def subject(message: Message) -> str:
     return one_line(f"{mark}{alert.severity.value.capitalize()}: {_sentence(alert)}")
 
 
+def _note(alert: Alert) -> str:
+    """What the rule wants the person to know who is woken."""
+    rule = alert.context.get("rule")
+    note = rule.get("note") if isinstance(rule, dict) else ""
+    return note if isinstance(note, str) else ""
+
+
 def as_text(message: Message) -> str:
-    """One line for each alert, the newest last, with its time and whether it came late."""
+    """One line for each alert, the newest last, with its time and whether it came late; the rule's note below it."""
     lines = []
     for told in sorted(message.told, key=lambda one: (one.alert.fired_ms, one.alert.alert_id)):
         late = " [late: raised by data that came in afterwards]" if told.alert.late else ""
         again = "" if told.notice.kind == "fired" else f" ({one_line(told.notice.kind)})"
         lines.append(f"{iso(told.alert.fired_ms)} {told.alert.severity.value}: {one_line(_sentence(told.alert))}{again}{late}")
+        if note := _note(told.alert):
+            lines.append(f"    {one_line(note, _MOST_NOTE)}")
     if message.source != "live":
         lines.append(f"These are prices of a {message.source} market, not of a live one.")
     return "\n".join([*lines, "", f"Notice {message.message_id}", ""])

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..alerts.compiled import list_names
 from ..alerts.episodes import rule_of
 from ..alerts.lookout import Lookout
 from ..config import Settings
 from ..errors import NotFound
-from ..model.alerts import Alert, Alerts, Rule
+from ..model.alerts import Alert, Alerts, Rule, Watchlists
 from ..model.market import Candle, Samples, Source, VenueCandles, Whale, Whales
 from ..ports import MarketStore, SampleColumns
 from ..watch import Watch
@@ -124,6 +125,8 @@ class Rerun:
 
     def __iter__(self) -> Iterator[Step]:
         publish = self.watch.bus.publish
+        symbol = self.script.alert.symbol
+        publish(Watchlists("file", dict.fromkeys(list_names(self.script.rule.symbols), (symbol,))))
         self.lookout.use([self.script.rule])
         if self.script.candles:
             publish(VenueCandles(self.watch.venue, self.script.candles, history=True))

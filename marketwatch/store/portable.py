@@ -35,13 +35,17 @@ _METRICS = (
 
 
 class Table(NamedTuple):
-    """A table of the backup. Columns that are in none of the three sets hold whole numbers (times among them)."""
+    """A table of the backup. Columns that are in none of the three sets hold whole numbers (times among them).
+
+    `later`: what the last columns hold in a backup that was made before they were there.
+    """
 
     name: str
     columns: tuple[str, ...]
     switches: frozenset[str] = frozenset()
     floats: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
+    later: tuple[Any, ...] = ()
 
     def types(self) -> tuple[tuple[type, ...], ...]:
         """What a row of a backup may hold, per column."""
@@ -110,12 +114,17 @@ TABLES: tuple[Table, ...] = (
         "alert_rules",
         (
             "rule_id", "version", "name", "expression", "symbols", "for_ms", "recover", "keep_firing_ms", "cooldown_ms",
-            "repeat_ms", "severity", "channels", "enabled", "expires_at", "origin",
+            "repeat_ms", "severity", "channels", "enabled", "expires_at", "origin", "schedule", "intrabar", "note",
+            "muted_until",
         ),
-        frozenset({"enabled"}),
+        frozenset({"enabled", "intrabar"}),
         texts=frozenset(
-            {"rule_id", "name", "expression", "symbols", "recover", "severity", "channels", "origin"}
+            {
+                "rule_id", "name", "expression", "symbols", "recover", "severity", "channels", "origin", "schedule",
+                "note",
+            }
         ),
+        later=(None, False, "", None),
     ),
     Table(
         "alerts",
@@ -217,12 +226,14 @@ def read_backup(file: Path, schema: int) -> Iterator[tuple[Table, list[Any]]]:
     counts: dict[str, int] = {}
     table: Table | None = None
     types: tuple[tuple[type, ...], ...] = ()
+    missing: list[Any] = []
     for line in lines:
         if table is not None and _fits(line, types):
             counts[table.name] += 1
-            yield table, line
+            yield table, line + missing
         elif isinstance(line, dict) and (begun := _table_of(line)) is not None:
-            table, types = begun, begun.types()
+            table, missing = begun
+            types = table.types()[: len(table.columns) - len(missing)]
             counts[table.name] = 0
         elif isinstance(line, dict) and line.get("end") == counts:
             return
@@ -239,10 +250,12 @@ def _fits(line: Any, types: tuple[tuple[type, ...], ...]) -> bool:
     )
 
 
-def _table_of(line: dict[str, Any]) -> Table | None:
+def _table_of(line: dict[str, Any]) -> tuple[Table, list[Any]] | None:
+    """The table that begins here, and what its rows have to be completed with."""
     for table in TABLES:
-        if line.get("table") == table.name and line.get("columns") == list(table.columns):
-            return table
+        for missing in range(len(table.later) + 1):
+            if line.get("table") == table.name and line.get("columns") == list(table.columns[: len(table.columns) - missing]):
+                return table, list(table.later[len(table.later) - missing :])
     return None
 
 

@@ -1,4 +1,4 @@
-"""The one middleware: marks the request, checks host, rate and body, times the answer, and maps errors to answers.
+"""The one middleware: marks the request, checks host, rate, body and who asks, times the answer, and maps errors to answers.
 
 One function instead of five, because each further one costs every hot answer a coroutine. The order of the checks is the
 order of the lines of `Gate.handle`.
@@ -20,7 +20,7 @@ from ..clock import Clock
 from ..config import Settings
 from ..errors import InvalidRequest, RequestError, StoreError, StoreUnavailable
 from ..telemetry import Telemetry, get_logger
-from . import render
+from . import guard, render
 from .envelope import STATUS_CODES, failure
 from .headers import MARK, Mark, RequestIds, mark_of
 from .hosts import HostList
@@ -33,10 +33,19 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_BODY_BYTES = 65_536
 _SEND_S = 60.0
 _STATIC_LIMIT = 6_000
+_SIGN_IN_LIMIT = 5
 _JSON_PLACES = ("/api", "/stream", "/ws", "/healthz", "/readyz", "/metrics")
+_HEADERS = {503: {"Retry-After": "5"}, 401: {"WWW-Authenticate": 'Bearer realm="marketwatch"'}}
 _PROBES = ("/healthz", "/readyz", "/metrics")
 _BUDGETS = (("/static/", "static"), ("/stream/", "data"), ("/api/", "data"), ("/ws/", "data"))
-_TITLES = {404: "There is no such page", 405: "This cannot be done here", 429: "Too many requests", 500: "Something went wrong"}
+_TITLES = {
+    401: "This is for the owner",
+    403: "This was not done",
+    404: "There is no such page",
+    405: "This cannot be done here",
+    429: "Too many requests",
+    500: "Something went wrong",
+}
 
 
 class TooManyRequests(RequestError):
@@ -60,6 +69,7 @@ class Gate:
         self._hosts = HostList(bound=settings.host, allowed=settings.allowed_hosts)
         self._hops = settings.trusted_hops
         self._limits = {"general": settings.rate_limit, "data": settings.rate_limit_data, "static": _STATIC_LIMIT}
+        self._limits["sign-in"] = _SIGN_IN_LIMIT
         self._limits["static"] = max(_STATIC_LIMIT, settings.rate_limit_data)
         self.budgets = Budgets(self._limits)
         self._clock = clock
@@ -76,6 +86,7 @@ class Gate:
             self._check_rate(request, handler, peer, started)
             if request.can_read_body and (request.content_length or 0) > MAX_BODY_BYTES:
                 raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content_length or 0)
+            guard.check(request, handler)
             answer = await handler(request)
         except asyncio.CancelledError:
             raise
@@ -203,7 +214,7 @@ def _described(request: web.Request, error: Exception) -> Described:
     if isinstance(error, TooManyRequests):
         return 429, error.code, str(error), error.details, {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, RequestError):
-        return error.status, error.code, str(error), error.details, {"Retry-After": "5"} if error.status == 503 else {}
+        return error.status, error.code, str(error), error.details, _HEADERS.get(error.status, {})
     if isinstance(error, StoreUnavailable | TimeoutError):
         sentence = "The database does not answer now; live prices go on. Try again in a moment."
         return 503, "UNAVAILABLE", sentence, [], {"Retry-After": "5"}

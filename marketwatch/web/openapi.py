@@ -10,8 +10,9 @@ import msgspec
 from aiohttp import hdrs, web
 
 from .. import __version__
-from .api import ENDPOINTS, alert_stream, preview, replay_stream
+from .api import ACTIONS, ENDPOINTS, alert_stream, preview, replay_stream
 from .api import stream as price_stream
+from .api.action import Action
 from .api.endpoint import Endpoint, extra_of
 from .api.market import CoinsQuery, NoQuery
 from .assets import ASSETS
@@ -20,7 +21,10 @@ from .snapshot import json_answer
 
 _REF = "#/components/schemas/{name}"
 _MEANINGS = {
-    400: "A parameter is unknown, missing or wrong",
+    400: "A parameter or a field of the body is unknown, missing or wrong",
+    401: "Only the owner may do this, and the request has neither their token nor their cookie",
+    403: "The request was sent from a page of another site",
+    409: "What is stored by now does not fit the request",
     404: "The coin is not watched, or there is nothing with this id",
     413: "The body is too large",
     415: "The body is not JSON",
@@ -33,11 +37,11 @@ _TEXT = """Live prices, metrics, candles, whales and alerts of the crypto market
 milliseconds, what is not known is null. `/ws/prices?coins=` sends `price_update` messages over a WebSocket."""
 
 
-def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS) -> dict[str, Any]:
+def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS, actions: Iterable[Action[Any]] = ACTIONS) -> dict[str, Any]:
     """The whole document as plain objects."""
-    chosen = list(endpoints)
+    chosen, acts = list(endpoints), list(actions)
     answers = [endpoint.data for endpoint in chosen]
-    bodies = [preview.PreviewRow, preview.PreviewAsk]
+    bodies = [preview.PreviewRow, preview.PreviewAsk, *_kinds(acts)]
     schemas, components = msgspec.json.schema_components([*answers, *bodies, Meta, Failure], ref_template=_REF)
     components["Failure"]["properties"]["success"] = {"const": False}
     paths = {endpoint.path: {"get": _operation(endpoint, schema)} for endpoint, schema in zip(chosen, schemas, strict=False)}
@@ -45,13 +49,15 @@ def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS) -> dict[str, Any]:
     paths[alert_stream.PATH] = {"get": _alert_stream()}
     paths[replay_stream.PATH] = {"get": _replay_stream()}
     paths[preview.PATH] = {"post": _preview()}
+    for action in acts:
+        paths.setdefault(action.path, {})[action.method.lower()] = _act(action)
     return {
         "openapi": "3.1.0",
         "info": {"title": "marketwatch", "version": __version__, "description": _TEXT, "license": {"name": "MIT"}},
         "servers": [{"url": "/"}],
-        "tags": [{"name": name} for name in dict.fromkeys(endpoint.tag for endpoint in chosen)],
+        "tags": [{"name": name} for name in dict.fromkeys([part.tag for part in chosen] + [act.tag for act in acts])],
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": dict(sorted(components.items()))},
+        "components": {"schemas": dict(sorted(components.items())), "securitySchemes": _SECURITY},
     }
 
 
@@ -72,6 +78,36 @@ def _operation(endpoint: Endpoint[Any], schema: dict[str, Any]) -> dict[str, Any
     }
 
 
+def _kinds(actions: Iterable[Action[Any]]) -> list[Any]:
+    return [kind for action in actions for kind in (action.data, action.body) if kind is not None]
+
+
+def _act(action: Action[Any]) -> dict[str, Any]:
+    """The operation of an action."""
+    parameters = list(parameters_of(action.query, action.path))
+    body: dict[str, Any] = {}
+    if action.body is not None:
+        (schema,), _ = msgspec.json.schema_components([action.body], ref_template=_REF)
+        body = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    (answered,), _ = msgspec.json.schema_components([action.data], ref_template=_REF)
+    good = {"description": "Good", "content": {"application/json": {"schema": _envelope(answered)}}}
+    statuses = [400, *([] if action.everyone else [401, 403]), *([404] if parameters else [])]
+    statuses += [*([409] if action.conflicts else []), 413, *([415] if body else []), 429, 500, 503]
+    return {
+        "operationId": action.operation,
+        "summary": action.summary,
+        **({"description": action.description} if action.description else {}),
+        "tags": [action.tag],
+        **({} if action.everyone else {"security": [{"owner": []}]}),
+        "parameters": parameters,
+        **body,
+        "responses": {str(action.status): good, **{str(status): _failure(status) for status in statuses}},
+    }
+
+
+_SECURITY = {"owner": {"type": "http", "scheme": "bearer", "description": "The owner's token"}}
+
+
 def _envelope(data: dict[str, Any]) -> dict[str, Any]:
     """The schema of a good answer around that of its data."""
     meta = {"$ref": _REF.format(name="Meta")}
@@ -80,7 +116,7 @@ def _envelope(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _preview() -> dict[str, Any]:
-    """The only question with a body."""
+    """A question with a body that changes nothing."""
     asked, answered = ({"$ref": _REF.format(name=kind.__name__)} for kind in (preview.PreviewAsk, preview.PreviewRow))
     good = {"description": "Good", "content": {"application/json": {"schema": _envelope(answered)}}}
     return {

@@ -15,6 +15,7 @@ from ..resources import resource_dir
 from .assets import Assets
 from .contexts.errors import ErrorPage
 from .contexts.frame import Frame, build_frame
+from .guard import is_owner
 from .keys import RENDERER, WATCH
 
 THEMES = ("auto", "dark", "light")
@@ -70,6 +71,7 @@ class Renderer:
             theme=theme if theme in THEMES else "auto",
             path=request.path,
             version=__version__,
+            owner=is_owner(request),
         )
 
     def page(self, request: web.Request, template: str, context: Any, *, status: int = 200) -> web.Response:

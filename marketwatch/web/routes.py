@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from . import assets, openapi, probes, ws
-from .api import ENDPOINTS, alert_stream, preview, replay_stream
+from .api import ACTIONS, ENDPOINTS, alert_stream, preview, replay_stream
 from .api import stream as price_stream
-from .pages import alerts, lab, lab_stream, overview, replay, search, status, symbol, theme
+from .pages import alerts, lab, lab_stream, overview, owner, replay, search, status, symbol, theme
 
 PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
     overview.routes,
@@ -21,6 +21,7 @@ PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
     status.routes,
     search.routes,
     theme.routes,
+    owner.routes,
     assets.routes,
 )
 
@@ -31,6 +32,8 @@ def add_routes(app: web.Application) -> None:
     for endpoint in ENDPOINTS:
         app.router.add_get(_pattern(endpoint.path), endpoint.handler())
     app.router.add_post(preview.PATH, preview.preview)
+    for action in ACTIONS:
+        app.router.add_route(action.method, _pattern(action.path), action.handler())
     app.add_routes(openapi.routes)
     app.router.add_get(price_stream.PATH, price_stream.stream)
     app.router.add_get(alert_stream.PATH, alert_stream.stream)

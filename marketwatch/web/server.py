@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from ..accounts.owner import Owner, open_owner
 from ..clock import Clock
 from ..config import Settings
 from ..lab.lab import Lab
@@ -23,6 +24,7 @@ from .api.replay_stream import REPLAY_STREAMS, ReplayStreams
 from .api.stream import STREAM, TICKER, PriceStream
 from .api.ticker import PriceTicker
 from .assets import ASSETS, Assets
+from .guard import OWNER
 from .headers import add_headers
 from .keys import CLOCK, HUB, RENDERER, SETTINGS, STORE, TELEMETRY, WATCH
 from .live import LIVE, Live
@@ -56,11 +58,12 @@ def build_app(
     tasks: Tasks | None = None,
     hub: Hub | None = None,
     keepalive_s: float = 15.0,
+    owner: Owner | None = None,
 ) -> web.Application:
     """The application, ready for a runner. Whoever runs it owns the store, the slot and `tasks`.
 
-    Without `tasks` the background work runs in tasks of the application's own. `keepalive_s`: how long a connection may be
-    idle, or take to send its request.
+    `owner`: who may change something; without one it is made from the settings. Without `tasks` the background work runs in
+    tasks of the application's own. `keepalive_s`: how long a connection may be idle, or take to send its request.
     """
     limits = {
         "keepalive_timeout": keepalive_s,
@@ -77,6 +80,7 @@ def build_app(
     )
     hub = hub or Hub(clock=clock, max_clients=_places(settings), on_cut=lambda why: telemetry.streams_cut.labels(why).inc())
     _fill(app, settings=settings, clock=clock, store=store, slot=slot, telemetry=telemetry, hub=hub)
+    app[OWNER] = owner or open_owner(settings, clock)
     app[READINESS] = Readiness(slot=slot, store=store, settings=settings, clock=clock, telemetry=telemetry, tasks=tasks)
     telemetry.registry.register(MarketCollector(slot=slot, hub=hub, sockets=app[SOCKETS], clock=clock))
     app.on_response_prepare.append(add_headers)

@@ -71,7 +71,7 @@ class Watcher:
 async def look(browser: Browser) -> AsyncIterator[Open]:
     """`await look(program, path, width=..., theme=..., scripts=...)` opens a page; at the end nothing may have gone wrong.
 
-    `tolerant` is for tests that break something on purpose.
+    `owner`: the browser is signed in as the owner. `tolerant` is for tests that break something on purpose.
     """
     async with AsyncExitStack() as stack:
         watchers: list[Watcher] = []
@@ -84,12 +84,16 @@ async def look(browser: Browser) -> AsyncIterator[Open]:
             theme: Literal["dark", "light"] = "dark",
             scripts: bool = True,
             tolerant: bool = False,
+            owner: bool = False,
             **more: Any,
         ) -> Page:
             context: BrowserContext = await browser.new_context(
                 viewport={"width": width, "height": 900}, color_scheme=theme, java_script_enabled=scripts, **more
             )
             stack.push_async_callback(context.close)
+            if owner:
+                name, value = where.owner_cookie
+                await context.add_cookies([{"name": name, "value": value, "url": where.url}])
             page = await context.new_page()
             page.set_default_timeout(WAIT_MS)
             if not tolerant:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from marketwatch.errors import StoreError
-from marketwatch.model.alerts import Alert, AlertState, Rule
+from marketwatch.model.alerts import FOREVER_MS, Alert, AlertState, Rule
 from marketwatch.model.system import Level
 from marketwatch.ports import DurableStore, WriteBatch
 from marketwatch.store.alert_rows import notices_of
@@ -115,7 +115,7 @@ async def test_acknowledged_alert_keeps_its_first_moment(store: DurableStore) ->
 async def test_rules_keep_every_version(store: DurableStore) -> None:
     full = Rule(
         "r2", 1, HOSTILE[:3], "price > 1", ("BTCUSDT", "币安USDT"), 30_000, "price < 1", 1, 2, 3, Level.CRITICAL,
-        ("app", "webhook"), False, T0, "file",
+        ("app", "webhook"), False, T0, "file", "Mon-Fri 08:00-18:00 Europe/Berlin", True, HOSTILE[:3], FOREVER_MS,
     )  # fmt: skip
     versions = [rule(version=n, name=f"name {n}") for n in (1, 2, 10)]
     for _ in range(2):

@@ -78,6 +78,7 @@ async def test_rule_has_the_contract_s_shape(made: World, client: Client) -> Non
     one = rule(
         symbols=("BTCUSDT",), for_ms=30_000, recover="change(5m) > -1", keep_firing_ms=1_500, cooldown_ms=600_000,
         repeat_ms=3_600_000, severity=Level.CRITICAL, channels=("app", "mail"), expires_ms=START_MS,
+        schedule="Mon-Fri", intrabar=True, note="Look at the book first.", muted_until_ms=START_MS,
     )  # fmt: skip
     made.watch.bus.publish(Rules([one, rule("r2", name="b"), rule("r3", name="C", symbols=("watchlist/main",))]))
     status, found = await ask(client, "/api/rules")
@@ -98,6 +99,10 @@ async def test_rule_has_the_contract_s_shape(made: World, client: Client) -> Non
         "enabled": True,
         "expires_at": "2025-11-21T00:00:00.000Z",
         "origin": "file",
+        "schedule": "Mon-Fri",
+        "intrabar": True,
+        "note": "Look at the book first.",
+        "muted_until": "2025-11-21T00:00:00.000Z",
     }
     assert (found[0]["symbols"], found[0]["for"], found[0]["repeat"]) == ("*", "0s", None)
     assert found[1]["symbols"] == "watchlist/main"

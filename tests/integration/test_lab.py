@@ -32,12 +32,14 @@ LIVE: dict[str, dict[str, Any]] = {
     "b": {"expression": "volatility(60) > 0.15", "for_ms": 3000, "recover": "0.12"},
     "c": {"expression": "drawdown(2m) < -0.5 for 5s", "keep_firing_ms": 20_000},
     "d": {"expression": "crosses_above(price, sma(2m))", "cooldown_ms": 60_000},
+    "e": {"expression": "change(10s) < 0.2", "schedule": "Fri 00:02-00:05,00:06-00:08; Thu 19:09-19:11 America/New_York"},
 }
 ASKED: dict[str, dict[str, Any]] = {
     "a": {},
     "b": {"for": "3s", "recover": "0.12"},
     "c": {"keep_firing_for": "20s"},
     "d": {"cooldown": "1m"},
+    "e": {"schedule": "Fri 00:02-00:05,00:06-00:08; Thu 19:09-19:11 America/New_York"},
 }
 
 

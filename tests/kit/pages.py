@@ -33,6 +33,7 @@ from marketwatch.web.contexts.gaps import gaps_of
 from marketwatch.web.contexts.lab import Fields, Mistake, lab_page, outcome_of
 from marketwatch.web.contexts.metrics import metrics_of
 from marketwatch.web.contexts.overview import Query, all_facts, columns_of
+from marketwatch.web.contexts.owner import OwnerPage
 from marketwatch.web.contexts.replay import replay_list, replay_page
 from marketwatch.web.contexts.search import search
 from marketwatch.web.contexts.status import (
@@ -232,6 +233,8 @@ def pages(watch: Watch) -> Iterator[Given]:
     yield Given("fragments/_outcome.html", wrong)
     yield Given("search.html", search(watch, HOSTILE))
     yield Given("search.html", search(watch, ""))
-    for code in (403, 404, 429, 500):
+    for signed_in, possible in ((True, True), (False, True), (False, False)):
+        yield Given("owner.html", OwnerPage(signed_in, possible, HOSTILE, HOSTILE, HOSTILE, HOSTILE))
+    for code in (401, 403, 404, 429, 500):
         yield Given("error.html", ErrorPage(code, HOSTILE, HOSTILE))
     yield Given("connecting.html", ConnectingPage(HOSTILE))

@@ -15,6 +15,10 @@ from typing import NamedTuple
 
 import aiohttp
 
+from marketwatch.accounts.owner import Owner
+from marketwatch.clock import SystemClock
+from tests.kit.watches import TOKEN
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -32,6 +36,12 @@ class Program:
         self.process = process
         self.url = url
         self.log: list[str] = []
+
+    @property
+    def owner_cookie(self) -> tuple[str, str]:
+        """Name and value of a cookie that makes a browser the owner's."""
+        owner = Owner(token=TOKEN, clock=SystemClock())
+        return owner.cookie_name, owner.new_cookie()
 
     @property
     def port(self) -> int:
@@ -81,7 +91,7 @@ async def program(
             *arguments,
             *("--host", "127.0.0.1", "--port", str(port), "--no-browser"),
             cwd=data,
-            env={**keep, "PYTHONPATH": str(_ROOT), "MARKETWATCH_DATA_DIR": data, **(env or {})},
+            env={**keep, "PYTHONPATH": str(_ROOT), "MARKETWATCH_DATA_DIR": data, "MARKETWATCH_TOKEN": TOKEN, **(env or {})},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=1 << 20,

@@ -141,9 +141,16 @@ async def sqlite_store(folder: Path, settings: Settings) -> AsyncIterator[Market
         await store.close()
 
 
+TOKEN = "the-token-of-the-tests"
+OWNER = {"Authorization": f"Bearer {TOKEN}"}
+"""What makes a request the owner's."""
+
+
 def test_settings(**given: Any) -> Settings:
     """Settings that no test client runs into by accident."""
-    return Settings.of(**{"rate_limit": 1_000_000, "rate_limit_data": 1_000_000, "symbols": ("BTCUSDT", "ETHUSDT"), **given})
+    return Settings.of(
+        **{"token": TOKEN, "rate_limit": 1_000_000, "rate_limit_data": 1_000_000, "symbols": ("BTCUSDT", "ETHUSDT"), **given}
+    )
 
 
 test_settings.__test__ = False  # type: ignore[attr-defined]
@@ -174,9 +181,10 @@ class World:
         )
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[TestClient[web.Request, web.Application]]:
-        """A client of the running application."""
-        async with TestClient(TestServer(self.build())) as client:
+    async def client(self, *, owner: bool = False) -> AsyncIterator[TestClient[web.Request, web.Application]]:
+        """A client of the running application; `owner`: one that bears the owner's token."""
+        headers = OWNER if owner else None
+        async with TestClient(TestServer(self.build()), headers=headers) as client:
             yield client
 
 

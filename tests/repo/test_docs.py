@@ -128,12 +128,12 @@ def test_lock_pins_every_package_by_hash_and_holds_no_address(name: str) -> None
     assert not re.search(r"https?:|file:|--index|--find|--extra|@ ", text)
     entries = re.split(r"\n(?=[a-z])", text.strip())
     assert len(entries) > 10
-    assert [entry.split()[0] for entry in entries if not re.match(r"[a-z0-9-]+==\S+", entry)] == []
+    assert [entry.split()[0] for entry in entries if not re.match(r"[a-z0-9-]+(\[[a-z0-9,-]+\])?==\S+", entry)] == []
     assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
 
 
 def _pinned(name: str) -> dict[str, str]:
-    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / name).read_text("utf-8"), re.MULTILINE))
+    return dict(re.findall(r"^([a-z0-9-]+)(?:\[[a-z0-9,-]+\])?==(\S+)", (ROOT / name).read_text("utf-8"), re.MULTILINE))
 
 
 def test_both_locks_pin_the_same_versions() -> None:

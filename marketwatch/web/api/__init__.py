@@ -1,9 +1,10 @@
-"""The JSON API: every endpoint in one tuple."""
+"""The JSON API: every endpoint in one tuple, every action in another."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from .action import Action
 from .alerts import ENDPOINTS as ALERTS
 from .analytics import ENDPOINTS as ANALYTICS
 from .endpoint import Endpoint
@@ -14,3 +15,5 @@ from .replay import ENDPOINTS as REPLAY
 from .system import ENDPOINTS as SYSTEM
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *ALERTS, *REPLAY, *SYSTEM)
+
+ACTIONS: tuple[Action[Any], ...] = ()

@@ -78,7 +78,9 @@ class AlertRow(msgspec.Struct, frozen=True):
 
 
 class RuleRow(msgspec.Struct, frozen=True):
-    """One version of a rule. Durations as texts such as `30s`; `symbols` is a list, `*` or the name of a watchlist."""
+    """One version of a rule. Durations as texts such as `30s`; `symbols` is a list, `*` or the name of a watchlist.
+
+    `schedule`: when it is evaluated; null: always. `muted_until`: nobody is told before then; the year 9999 is for ever."""
 
     rule_id: str
     version: int
@@ -95,6 +97,10 @@ class RuleRow(msgspec.Struct, frozen=True):
     enabled: bool
     expires_at: str | None
     origin: str
+    schedule: str | None
+    intrabar: bool
+    note: str
+    muted_until: str | None
 
 
 def _time(time_ms: int | None) -> str | None:
@@ -141,6 +147,10 @@ def rule_row(rule: Rule) -> RuleRow:
         enabled=rule.enabled,
         expires_at=_time(rule.expires_ms),
         origin=rule.origin,
+        schedule=rule.schedule,
+        intrabar=rule.intrabar,
+        note=rule.note,
+        muted_until=_time(rule.muted_until_ms),
     )
 
 

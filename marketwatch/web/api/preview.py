@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from ...alerts.compiled import LIST_PREFIX
 from ...config import duration_ms
 from ...errors import InvalidRequest, Unavailable
 from ...lab.lab import Lab, Report
@@ -17,6 +18,7 @@ from ...lab.question import DAY_MS, MOST_SYMBOLS, Durations, question
 from ...lab.trace import Trace
 from ...rules.errors import RuleError
 from ..envelope import iso, success
+from ..guard import anyone
 from ..snapshot import json_answer
 from .desk import DESK, Desk
 from .parameters import read_time
@@ -37,7 +39,8 @@ Symbols = Annotated[list[Symbol], Meta(min_length=1, max_length=200)] | Symbol
 
 
 class PreviewAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`symbols`: a list, or `*` for all. Without `from` the last 24 hours. `per_day`: suggest a threshold for about so many."""
+    """`symbols`: a list, `*` for all, or `watchlist/NAME` for those of a list. Without `from` the last 24 hours.
+    `per_day`: suggest a threshold for about so many. `schedule`: when the rule is evaluated."""
 
     expression: Text
     symbols: Symbols = "*"
@@ -48,6 +51,7 @@ class PreviewAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep_firing_for: Span | None = None
     cooldown: Span | None = None
     per_day: Annotated[float, Meta(gt=0, le=_MOST_A_DAY)] | None = None
+    schedule: Annotated[str, Meta(max_length=MOST_TEXT)] | None = None
 
 
 class FiringRow(msgspec.Struct, frozen=True):
@@ -175,7 +179,7 @@ def _symbols(desk: Desk, given: list[str] | str) -> list[str]:
             )
         return everything
     names = [given] if isinstance(given, str) else given
-    return list(dict.fromkeys(desk.coins.symbol(name) for name in names))
+    return list(dict.fromkeys(name if name.startswith(LIST_PREFIX) else desk.coins.symbol(name) for name in names))
 
 
 async def answer(
@@ -200,7 +204,9 @@ async def answer(
             read_span("for", ask.wait),
             read_span("keep_firing_for", ask.keep_firing_for) or 0,
             read_span("cooldown", ask.cooldown) or 0,
+            (ask.schedule or "").strip() or None,
         ),
+        lists=desk.watch.state.watchlists,
     )
     try:
         async with asyncio.timeout(answer_s):
@@ -245,6 +251,7 @@ def _metric_row(trace: Trace) -> MetricRow:
     return MetricRow(trace.symbol, trace.metric, trace.operator, trace.threshold, trace.grid_ms // 1000, points)
 
 
+@anyone
 async def preview(request: web.Request) -> web.Response:
     """Answer a question; 400 with the column for a rule that cannot be understood."""
     desk = request.app[DESK]

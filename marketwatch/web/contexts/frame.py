@@ -90,7 +90,10 @@ class ClockView:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Everything that `base.html` needs beside the page itself. `source_word` is empty on the live market."""
+    """Everything that `base.html` needs beside the page itself. `source_word` is empty on the live market.
+
+    `owner`: whoever looks may change something. Fragments are the same for everybody, so what only the owner can use has the
+    class `owner-only` there, and the page hides it from others."""
 
     theme: str  # auto, dark or light
     path: str
@@ -105,6 +108,7 @@ class Frame:
     count: CountView
     version: str
     waiting: str  # not empty while no market is open
+    owner: bool = False
 
 
 def symbol_href(symbol: str) -> str:
@@ -213,7 +217,17 @@ def navigation(watch: Watch | None, path: str) -> tuple[NavGroup, ...]:
     return tuple(group for group in groups if group.items)
 
 
-def build_frame(*, watch: Watch | None, waiting: str, clock: Clock, boot: str, theme: str, path: str, version: str) -> Frame:
+def build_frame(
+    *,
+    watch: Watch | None,
+    waiting: str,
+    clock: Clock,
+    boot: str,
+    theme: str,
+    path: str,
+    version: str,
+    owner: bool = False,
+) -> Frame:
     """The frame for one request."""
     now_ms = market_now_ms(watch, clock) if watch is not None else clock.now_ms()
     word, sentence = _SOURCES.get(watch.source, ("", "")) if watch is not None else ("", "")
@@ -231,4 +245,5 @@ def build_frame(*, watch: Watch | None, waiting: str, clock: Clock, boot: str, t
         count=count_of(watch),
         version=version,
         waiting=waiting if watch is None else "",
+        owner=owner,
     )

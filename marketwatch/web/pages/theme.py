@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from ..guard import anyone
+from ..paths import own_path
 from ..render import THEMES
 
 routes = web.RouteTableDef()
@@ -11,12 +13,12 @@ _YEAR_S = 31_536_000
 
 
 @routes.post("/theme")
+@anyone
 async def choose(request: web.Request) -> web.Response:
     """Only a known theme is kept, and only a path of this server is gone back to."""
     form = await request.post()
-    theme, back = form.get("theme"), form.get("back")
-    safe = isinstance(back, str) and back.startswith("/") and back[1:2] not in ("/", "\\") and back.isprintable()
-    answer = web.Response(status=303, headers={"Location": str(back) if safe else "/"})
+    theme = form.get("theme")
+    answer = web.Response(status=303, headers={"Location": own_path(form.get("back"))})
     if theme in THEMES:
         answer.set_cookie("theme", str(theme), max_age=_YEAR_S, samesite="Lax", path="/")
     return answer

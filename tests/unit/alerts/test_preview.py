@@ -24,12 +24,16 @@ truths = st.lists(st.tuples(st.integers(-1, 1), st.integers(1, 6)), min_size=1, 
 )
 
 
-def live(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int) -> list[tuple[int, int | None, tuple[int, ...]]]:
+def live(
+    truth: I1, recovered: I1 | None, timing: Timing, step_ms: int, closed: NDArray[np.bool_]
+) -> list[tuple[int, int | None, tuple[int, ...]]]:
     """Step by step through the machine that runs live."""
     machine = Machine((timing._replace(recover=-1 if recovered is None else 0),), 1, step_ms=step_ms)
     found: list[tuple[int, int | None, tuple[int, ...]]] = []
     for step, said in enumerate(truth):
         over = np.zeros((0, 1), np.int8) if recovered is None else recovered[step].reshape(1, 1)
+        if closed[step] and machine.end(np.array([0]), Cause.CLOSED):
+            found[-1] = (found[-1][0], step, found[-1][2])
         outcome = machine.step((step + 1) * step_ms, np.array([[said]], np.int8), over)
         for change in outcome.changes:
             if change.cause is Cause.FIRED:
@@ -49,16 +53,25 @@ def live(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int) -> list[
     steps=st.tuples(*[st.integers(0, 12)] * 3),
     odd_ms=st.integers(0, 400),
     repeat=st.none() | st.integers(0, 9),
+    shut=st.none() | truths,
 )
 def test_course_of_any_truths_is_that_of_the_live_machine(
-    truth: I1, recovery: I1 | None, step_ms: int, steps: tuple[int, int, int], odd_ms: int, repeat: int | None
+    truth: I1,
+    recovery: I1 | None,
+    step_ms: int,
+    steps: tuple[int, int, int],
+    odd_ms: int,
+    repeat: int | None,
+    shut: I1 | None,
 ) -> None:
     wait, keep, cooldown = steps
     timing = Timing(wait * step_ms + odd_ms, keep * step_ms, cooldown * step_ms, None if repeat is None else repeat * step_ms)
     recovered = None if recovery is None else np.resize(recovery, len(truth))
-    found = episodes(truth, recovered, timing, step_ms)
-    assert [(one.fired, one.resolved, one.notices) for one in found] == live(truth, recovered, timing, step_ms)
-    assert times(truth, recovered, timing, step_ms) == len(found)
+    closed = np.zeros(len(truth), np.bool_) if shut is None else np.resize(shut, len(truth)) > 0
+    truth[closed] = 0
+    found = episodes(truth, recovered, timing, step_ms, None if shut is None else closed)
+    assert [(one.fired, one.resolved, one.notices) for one in found] == live(truth, recovered, timing, step_ms, closed)
+    assert times(truth, recovered, timing, step_ms, None if shut is None else closed) == len(found)
 
 
 def test_runs_of_flags_tell_starts_and_ends() -> None:

@@ -1,0 +1,1 @@
+"""Who may do what: for now the one owner of this program."""

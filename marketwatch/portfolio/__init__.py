@@ -1,0 +1,1 @@
+"""What people own: the ledger, its value at the market, its performance, imports and exports."""

@@ -1,0 +1,161 @@
+"""How the text of a setting becomes its value. Each raises ValueError, whose text says what it must be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_MAIL_ADDRESS = re.compile(r"[A-Za-z0-9._%+=~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}")
+_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def duration_ms(text: str) -> int:
+    """`"500ms"`, `"30s"`, `"5m"`, `"1h"`, `"7d"` in milliseconds. Raises ValueError."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("a number with a unit: ms, s, m, h or d")
+    return round(float(match[1]) * _UNIT_MS[match[2]])
+
+
+def text(value: str) -> str:
+    return value.strip()
+
+
+def texts(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def symbols(value: str) -> tuple[str, ...]:
+    """Symbols in upper case, or one `all:QUOTE`."""
+    parts = tuple(dict.fromkeys(part if part.startswith("all:") else part.upper() for part in texts(value)))
+    if not parts:
+        raise ValueError("at least one symbol, for example BTCUSDT, or all:USDT")
+    if any(part.startswith("all:") for part in parts) and len(parts) > 1:
+        raise ValueError("either symbols or one all:QUOTE, not both")
+    return tuple(part.upper().replace("ALL:", "all:", 1) for part in parts)
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A reader of whole numbers within bounds."""
+
+    def parse(value: str) -> int:
+        number = int(value)
+        if not low <= number <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return number
+
+    parse.__doc__ = f"a whole number from {low} to {high}"
+    return parse
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """A reader of numbers within bounds."""
+
+    def parse(value: str) -> float:
+        number = float(value)
+        if not low <= number <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return number
+
+    parse.__doc__ = f"a number from {low:g} to {high:g}"
+    return parse
+
+
+def switch(value: str) -> bool:
+    """on or off, in several words."""
+    word = value.strip().lower()
+    if word in {"1", "true", "yes", "on"}:
+        return True
+    if word in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError("on or off")
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """A reader of one of some words."""
+
+    def parse(value: str) -> str:
+        word = value.strip().lower()
+        if word not in words:
+            raise ValueError("one of " + ", ".join(words))
+        return word
+
+    parse.__doc__ = "one of " + ", ".join(words)
+    return parse
+
+
+def windows(value: str) -> tuple[str, ...]:
+    """Lengths of windows: counts of samples or durations."""
+    names = texts(value)
+    for name in names:
+        if not name.isdigit():
+            duration_ms(name)
+        elif int(name) < 2:
+            raise ValueError("windows of at least 2 samples")
+    if not names:
+        raise ValueError("at least one window, for example 60,5m,1h")
+    return names
+
+
+def hours(value: str) -> str:
+    """A span of the day in UTC, or nothing."""
+    text = value.strip()
+    if text and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)", text):
+        raise ValueError("two times of day in UTC such as 08:00-09:00, or nothing")
+    return text
+
+
+def address(text: str, schemes: tuple[str, ...]) -> str:
+    """A URL of one of the schemes with a host. Raises ValueError, whose text never repeats it: it may hold a secret."""
+    expected = "addresses such as " + " or ".join(f"{scheme}://host" for scheme in schemes)
+    try:
+        parts = urlsplit(text)
+        good = (
+            parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0) and text.isprintable()
+        )
+    except ValueError:
+        good = False
+    if not good or " " in text:
+        raise ValueError(expected)
+    return text
+
+
+def web_addresses(value: str) -> tuple[str, ...]:
+    return tuple(address(text, ("https", "http")) for text in dict.fromkeys(texts(value)))
+
+
+def mail_server(value: str) -> str:
+    return address(value.strip(), ("smtps", "smtp")) if value.strip() else ""
+
+
+def mail_address(value: str) -> str:
+    """An e-mail address, or nothing."""
+    text = value.strip()
+    if text and not _MAIL_ADDRESS.fullmatch(text):
+        raise ValueError("an e-mail address such as name@example.org")
+    return text
+
+
+def mail_addresses(value: str) -> tuple[str, ...]:
+    return tuple(mail_address(text) for text in dict.fromkeys(texts(value)))
+
+
+def token(value: str) -> str:
+    """A token that nobody guesses, or nothing."""
+    text = value.strip()
+    if text and not (16 <= len(text) <= 512 and text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError("a text of 16 to 512 letters, digits and signs that nobody can guess")
+    return text
+
+
+def feed(value: str) -> str:
+    """The name of a feed."""
+    text = value.strip()
+    word = text.lower()
+    if word in {"auto", "binance", "binance-us", "coinbase", "demo"}:
+        return word
+    if word.startswith("recorded:") and len(text) > len("recorded:"):
+        return text
+    raise ValueError("one of auto, binance, binance-us, coinbase, demo, or recorded:PATH[@SPEED]")

@@ -1,0 +1,79 @@
+"""An action is declared once: method, path, body, answer. Handler, guard and OpenAPI follow from it.
+
+What an `Endpoint` is to reading, this is to changing: the owner alone may call it, unless it is open to `everyone`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+from aiohttp import web
+
+from ...errors import InvalidRequest
+from ..envelope import success
+from ..snapshot import json_answer
+from .desk import DESK, Desk
+from .endpoint import Handler, Parameters
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+_HANDLER_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Generic[Q]):
+    """`method path`. The fields of `query` are the parts of the path; `body` is the type of the JSON body, None without one.
+
+    `answer(desk, query, body)` makes the data of the envelope, of the type `data`; `status` goes with it. `operation` is the
+    operation's id.
+    """
+
+    method: str
+    path: str
+    summary: str
+    query: type[Q]
+    body: Any
+    data: Any
+    answer: Callable[[Desk, Q, Any], Awaitable[Any]]
+    tag: str
+    operation: str
+    status: int = 200
+    description: str = ""
+    everyone: bool = False
+    conflicts: bool = False
+    """It may answer 409."""
+
+    def handler(self) -> Handler:
+        """The aiohttp handler."""
+        parameters = Parameters(self.query)
+        decoder = None if self.body is None else msgspec.json.Decoder(self.body)
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            desk = request.app[DESK]
+            query = parameters.parse(request)
+            body = None if decoder is None else read_body(await _bytes(request), decoder)
+            async with asyncio.timeout(_HANDLER_S):
+                data = await self.answer(desk, query, body)
+            return json_answer(success(data, now_ms=desk.clock.now_ms(), source=desk.source), status=self.status)
+
+        handle_any = cast("Any", handle)
+        handle_any.budget, handle_any.label = "data", self.path
+        handle_any.guard = "anyone" if self.everyone else "owner"
+        return handle
+
+
+async def _bytes(request: web.Request) -> bytes:
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(reason="the body must be application/json")
+    return await request.read()
+
+
+def read_body(body: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
+    """The body as its type. Raises InvalidRequest with the place of the mistake."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"The body cannot be taken: {str(error)[:200]}.") from None
