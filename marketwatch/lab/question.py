@@ -198,16 +198,16 @@ def single_comparison(program: Program) -> tuple[Compare, float] | None:
     return None
 
 
+def split_at_number(expression: str) -> tuple[str, str] | None:
+    """What is written before and behind the number of a rule that ends in a comparison with a plain one; None for others."""
+    match = _NUMBER.fullmatch(expression)
+    return None if match is None else (match[1], match[2])
+
+
 def rewritten(program: Program, threshold: str) -> str:
     """A rule of one comparison with another number, otherwise as it was written. Raises ValueError for other rules."""
     single = single_comparison(program)
     if single is None:
         raise ValueError(f"{program.source!r} is not one comparison with a number.")
-    before, after = around(program) or (f"{single[0].left.key} {single[0].operator} ", "")
+    before, after = split_at_number(program.source) or (f"{single[0].left.key} {single[0].operator} ", "")
     return f"{before}{threshold}{after}"
-
-
-def around(program: Program) -> tuple[str, str] | None:
-    """What is written before and behind the number of such a rule; None where the number is not a plain one."""
-    match = _NUMBER.fullmatch(program.source)
-    return None if match is None or single_comparison(program) is None else (match[1], match[2])

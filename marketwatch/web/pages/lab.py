@@ -1,4 +1,4 @@
-"""`/alerts/lab`: try a rule on the past. A plain GET form; with JavaScript the answer comes as one types."""
+"""`/alerts/lab`: try a rule on the past. A plain GET form; with JavaScript the answer comes from `/stream/lab` as one types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...lab.preview import Preview
 from ...rules.errors import RuleError
 from ..api.desk import DESK
 from ..api.preview import ANSWER_S, LAB, PreviewAsk, answer
-from ..contexts.lab import SPANS, Fields, LabPage, Mistake, lab_page, outcome_of
+from ..contexts.lab import SPANS, Fields, Mistake, lab_page, outcome_of
 from ..keys import RENDERER, WATCH
 from .overview import connecting
 
@@ -49,7 +49,7 @@ async def ask(
     try:
         asked = PreviewAsk(
             expression=fields.expression,
-            symbols=list(fields.symbols) or [desk.watch.symbols[0]],
+            symbols="*" if "*" in fields.symbols else list(fields.symbols) or [desk.watch.symbols[0]],
             from_=max(0, to_ms - SPANS[fields.span]),
             wait=fields.wait or None,
             recover=fields.recover or None,
@@ -71,16 +71,10 @@ async def ask(
 
 @routes.get("/alerts/lab")
 async def lab(request: web.Request) -> web.Response:
-    """The page, or only its result for a request of htmx."""
+    """The page with the answer to what the form says."""
     watch = request.app[WATCH].current
     if watch is None:
         return connecting(request)
     fields = read_fields(request)
-    found, mistake = await ask(request, fields)
-    outcome = outcome_of(watch, fields, found, mistake)
-    renderer = request.app[RENDERER]
-    if request.headers.get("HX-Request") == "true":
-        html = renderer.fragment("fragments/_outcome.html", outcome)
-        return web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store", "Vary": "HX-Request"})
-    page: LabPage = lab_page(watch, fields, outcome)
-    return renderer.page(request, "lab.html", page)
+    page = lab_page(watch, fields, outcome_of(watch, fields, *await ask(request, fields)))
+    return request.app[RENDERER].page(request, "lab.html", page)

@@ -59,7 +59,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     try:
         await answer.prepare(request)
         found = await _told(request, answer, course, work)
-    except Conflict:
+    except (Conflict, ConnectionError):
         return answer
     finally:
         work.cancel()
