@@ -174,6 +174,7 @@ function place() {
   const y = line.series.priceToCoordinate(line.value);
   handle.classList.toggle("off", y === null);
   if (y !== null) handle.style.transform = `translateY(${Math.round(paneTop() + y)}px)`;
+  handle.style.right = `${line.series.priceScale().width()}px`; // The scale's own numbers stay readable.
   handle.dataset.y = y ?? "";
 }
 

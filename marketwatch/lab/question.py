@@ -27,7 +27,7 @@ _MOST_LEAD_MS = 7 * DAY_MS
 _LONGEST_MS = 30 * DAY_MS
 _CANDLES = 250
 _EMA_SPANS = 12
-_NUMBER = re.compile(r"(.*[<>]=?\s*)[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*%?(\s*|\s+for\s.*)", re.DOTALL)
+_NUMBER = re.compile(r"(.*[<>]=?\s*)[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*%?(\s*|\s+for\s.*)", re.DOTALL)
 
 
 class Durations(NamedTuple):

@@ -162,6 +162,7 @@ class Outcome:
     firings: tuple[FiringRow, ...]
     more: int
     count: int
+    blank: bool
     moves: tuple[MoveRow, ...]
     marks: tuple[Mark, ...]
     tip: Tip | None
@@ -217,6 +218,7 @@ def outcome_of(watch: Watch, fields: Fields, found: Preview | None, mistake: Mis
         firings=firings,
         more=0 if found is None else found.fired - len(firings),
         count=0 if found is None else found.fired,
+        blank=found is not None and not found.completeness,
         moves=() if found is None or not found.fired else tuple(_move(one) for one in found.moves),
         marks=() if found is None else _marks(found, shown),
         tip=None if found is None else _tip(fields, found),
@@ -276,11 +278,16 @@ def _row(watch: Watch, one: Firing) -> FiringRow:
         href=symbol_href(one.symbol) if instrument is not None else "",
         time=fmt.date_time(one.fired_ms),
         time_ms=one.fired_ms,
-        value=fmt.UNKNOWN if one.trigger_value is None else f"{one.trigger_value:.4g}".replace("-", fmt.MINUS),
+        value=fmt.UNKNOWN if one.trigger_value is None else _value(one.trigger_value),
         price=fmt.price(one.price, instrument.price_decimals if instrument is not None else 2),
         lasted=lasted,
         notices=one.notices,
     )
+
+
+def _value(value: float) -> str:
+    text = f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return text.replace("-", fmt.MINUS)
 
 
 def _move(one: Move) -> MoveRow:
