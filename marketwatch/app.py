@@ -169,7 +169,7 @@ class Application:
             on_error=self._on_handler_error,
         )
         self.store.use(store)
-        self.slot.put(session.watch, session.alerting.lookout)
+        self.slot.put(session.watch, session.alerting.lookout, session.outbox)
         log.info("market_open", venue=feed.venue, source=feed.source.value, symbols=len(instruments))
         return session
 

@@ -95,6 +95,7 @@ FIELDS: tuple[Setting, ...] = (
     Setting("smtp_url", _M + "SMTP_URL", "", values.mail_server, "Server of the channel `email`: `smtp[s]://user:password@host:port`", True),
     Setting("mail_to", _M + "MAIL_TO", "", values.mail_addresses, "Who gets notices by e-mail; several separated by commas"),
     Setting("mail_from", _M + "MAIL_FROM", "", values.mail_address, "Sender of e-mails; empty: the first receiver"),
+    Setting("apprise_urls", _M + "APPRISE_URLS", "", values.service_addresses, "Where the channel `apprise` sends notices (needs the extra `notify`); several: to each of them", True),
     Setting("notify_per_minute", _M + "NOTIFY_PER_MINUTE", "10", values.whole(1, 1000), "Notices a minute and channel; what is more goes into one digest"),
     Setting("notify_attempts", _M + "NOTIFY_ATTEMPTS", "12", values.whole(1, 100), "Attempts to deliver a notice before it is given up as a dead letter"),
     Setting("role", _M + "ROLE", "all", values.one_of("all"), "Reserved for running as several processes"),
@@ -154,6 +155,7 @@ class Settings:
     smtp_url: str
     mail_to: tuple[str, ...]
     mail_from: str
+    apprise_urls: tuple[str, ...]
     notify_per_minute: int
     notify_attempts: int
     role: str

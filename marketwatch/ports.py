@@ -11,6 +11,7 @@ from .bus import Publish
 from .model.alerts import Alert, AlertState, Notification, Pin, Rule
 from .model.market import Candle, Gap, Instrument, Samples, Source, Trade, Whale
 from .model.metrics import MetricTable
+from .model.silences import Silence
 from .model.system import Notice
 
 if TYPE_CHECKING:
@@ -226,14 +227,31 @@ class MarketStore(Protocol):
     async def rules(self, rule_id: str | None = None, *, every_version: bool = False) -> list[Rule]:
         """The newest version of every rule (of one when named) by rule id, or all versions, newest first."""
 
-    async def acknowledge(self, alert_id: str, at_ms: int) -> bool:
-        """Somebody has seen the alert; the first time counts. False where there is no such alert."""
+    async def acknowledge(self, alert_id: str, at_ms: int | None) -> bool:
+        """Somebody has seen the alert; the first time counts. None takes it back. False where there is no such alert."""
+
+    async def put_silence(self, silence: Silence) -> None:
+        """A new silence, or the early end of one that is stored; the first end counts, nothing else of it changes."""
+
+    async def silences(self, *, limit: int = 1000) -> list[Silence]:
+        """Those that end last first, so that what is in force is never left out; past ones are kept."""
 
     async def mark_notice(self, notice: Notification) -> bool:
-        """Commit state, attempts and last error of a waiting notice. False where it no longer waits."""
+        """Commit state, attempts, last error and times of a waiting notice. False where it no longer waits."""
 
     async def outbox(self, *, state: str | None = None, limit: int = 100) -> list[Notification]:
         """Notices, oldest first."""
+
+    async def deliveries(
+        self, *, state: str | None = None, channel: str | None = None, alert_id: str | None = None, limit: int = 100
+    ) -> list[Notification]:
+        """Notices, newest first: of one alert, or by state and channel."""
+
+    async def revive(self, notification_id: str | None = None) -> int:
+        """Let a dead letter, or all of them, wait once more as if never tried; answers how many."""
+
+    async def discard(self, notification_id: str) -> bool:
+        """Give up a notice that waits or is dead, for good. False where there is no such one."""
 
     @property
     def profile(self) -> StoreProfile: ...

@@ -12,6 +12,7 @@ from .config import Settings
 from .ingest import IngestWindow
 from .model.market import Instrument
 from .model.system import FeedState, FeedStatus, Level, Notice
+from .notify.endpoints import routes
 from .notify.outbox import Outbox
 from .ports import Feed, MarketStore
 from .replay.pins import IncidentPins
@@ -45,7 +46,12 @@ class Session:
         self.watch = Watch(settings=settings, source=feed.source, venue=feed.venue, instruments=instruments, on_error=on_error)
         feed.publish = self.watch.bus.publish
         self.writer = StoreWriter(
-            store=store, clock=clock, settings=settings, publish=self.watch.bus.publish, instruments=instruments
+            store=store,
+            clock=clock,
+            settings=settings,
+            publish=self.watch.bus.publish,
+            instruments=instruments,
+            routes=routes(settings),
         )
         self.writer.subscribe(self.watch.bus)
         self.alerting = Alerting(watch=self.watch, store=store, settings=settings, clock=clock)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _MAIL_ADDRESS = re.compile(r"[A-Za-z0-9._%+=~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}")
+_SERVICE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -124,6 +125,14 @@ def address(text: str, schemes: tuple[str, ...]) -> str:
 
 def web_addresses(value: str) -> tuple[str, ...]:
     return tuple(address(text, ("https", "http")) for text in dict.fromkeys(texts(value)))
+
+
+def service_addresses(value: str) -> tuple[str, ...]:
+    """Addresses of the library Apprise. Raises ValueError, whose text never repeats them."""
+    found = tuple(dict.fromkeys(texts(value)))
+    if not all(_SERVICE.fullmatch(text) for text in found):
+        raise ValueError("addresses of the library Apprise such as tgram://token/chat, separated by commas")
+    return found
 
 
 def mail_server(value: str) -> str:

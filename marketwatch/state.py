@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from .model.alerts import Alert, Alerts, AlertState, Rule, Rules, Watchlists
 from .model.market import Gap, GapState, Instrument, Quotes, Samples, Staleness, Tickers, Trades, Whale, Whales
 from .model.metrics import MetricTable
+from .model.silences import Seen, Silence, Silences
 from .model.system import DeliveryStatus, FeedStatus, Notice, WriterStatus
 
 _RECENT_GAPS = 500
 _RECENT_WHALES = 500
 _RECENT_ALERTS = 500
 _RECENT_NOTICES = 100
+_RECENT_SILENCES = 1000
+_RECENT_SEEN = 1000
 
 
 @dataclass(slots=True)
@@ -67,6 +70,10 @@ class LiveState:
         self.notified: deque[str] = deque(maxlen=_RECENT_NOTICES)
         """Ids of the alerts that people were told of, newest last."""
         self._episodes: dict[tuple[str, str], str] = {}
+        self.silences: dict[str, Silence] = {}
+        """By id: those in force, those to come, and past ones, the last to end of all."""
+        self.seen: dict[str, int | None] = {}
+        """By alert id, when somebody acknowledged it: of those for which that has changed since the start."""
         self.table: MetricTable | None = None
         self.samples: Samples | None = None
         """The newest step as it was first told, without amendments."""
@@ -151,6 +158,29 @@ class LiveState:
                 del self._episodes[place]
             if before is None or before.state is not AlertState.PENDING:
                 self.recent_alerts.append(alert)
+
+    def on_silences(self, batch: Silences) -> None:
+        self.silences |= {silence.silence_id: silence for silence in batch.silences}
+        while len(self.silences) > _RECENT_SILENCES:
+            del self.silences[min(self.silences.values(), key=lambda one: (one.until_ms, one.silence_id)).silence_id]
+
+    def on_seen(self, fact: Seen) -> None:
+        """An alert that is held takes it over; others are told by `seen`."""
+        key, at_ms = fact.alert.alert_id, fact.alert.acknowledged_ms
+        self.seen.pop(key, None)
+        self.seen[key] = at_ms
+        while len(self.seen) > _RECENT_SEEN:
+            del self.seen[next(iter(self.seen))]
+        if key in self.alerts:
+            self.alerts[key] = self.alerts[key]._replace(acknowledged_ms=at_ms)
+        for place, alert in enumerate(self.recent_alerts):
+            if alert.alert_id == key:
+                self.recent_alerts[place] = alert._replace(acknowledged_ms=at_ms)
+
+    def silence_of(self, alert: Alert, time_ms: int) -> Silence | None:
+        """The silence that keeps people from being told of an alert at that moment, the one that lasts longest."""
+        found = [one for one in self.silences.values() if one.holds(time_ms) and one.takes(alert)]
+        return max(found, key=lambda one: (one.until_ms, one.silence_id), default=None)
 
     def on_writer_status(self, status: WriterStatus) -> None:
         self.writer = status

@@ -33,6 +33,7 @@ from .model.market import (
     Whales,
 )
 from .model.metrics import MetricTable
+from .model.silences import Seen, Silences
 from .model.system import DeliveryStatus, FeedStatus, Notice, WriterStatus
 from .rules.frame import MarketFacts
 from .state import LiveState
@@ -88,6 +89,8 @@ class Watch:
         on(Rules, state.on_rules, name="state")
         on(Watchlists, state.on_watchlists, name="state")
         on(Alerts, state.on_alerts, name="state")
+        on(Silences, state.on_silences, name="state")
+        on(Seen, state.on_seen, name="state")
         on(Trades, self.tape.on_trades, name="tape")
         on(Trades, self.whales.on_trades, name="whales")
         on(Trades, self.sampler.on_trades, name="sampler")
@@ -128,6 +131,13 @@ class RuleFacts(Protocol):
         """None before the first step, and for a rule or a symbol that is not here."""
 
 
+class NoticeTrial(Protocol):
+    """What takes notices of a watch to the outside, for who wants to know whether that works."""
+
+    async def try_out(self, channel: str) -> str | None:
+        """Send a notice that says it is a test; None when it was accepted, else why not."""
+
+
 def _reference(wanted: str, instruments: Sequence[Instrument]) -> str:
     """The symbol to compare with: as the settings say, else the same base at this venue (`BTC-USD` for `BTCUSDT`)."""
     names = [item.symbol for item in instruments]
@@ -146,8 +156,10 @@ class WatchSlot:
     generation: int = 0
     waiting: str = "Connecting to the market."
     rules: RuleFacts | None = None
+    notices: NoticeTrial | None = None
 
-    def put(self, watch: Watch, rules: RuleFacts | None = None) -> None:
+    def put(self, watch: Watch, rules: RuleFacts | None = None, notices: NoticeTrial | None = None) -> None:
         self.current = watch
         self.rules = rules
+        self.notices = notices
         self.generation += 1

@@ -15,6 +15,7 @@ from ..config import Settings
 from ..errors import StoreError
 from ..model.alerts import Alert, Alerts, AlertState, Rule
 from ..model.market import Source
+from ..model.silences import Silences
 from ..model.system import Level, Notice
 from ..ports import MarketStore
 from ..watch import Watch
@@ -53,6 +54,7 @@ class Alerting:
             known = await self._store.rules()
         except StoreError as error:
             self._warn(f"The stored rules cannot be read, only those of the rules file are in force: {error}")
+        await self._take_silences()
         self._own = [rule for rule in known if rule.origin != "file"]
         self.rulebook = Rulebook(
             path=self._path, clock=self._clock, publish=self._publish, on_change=self._on_file, known=known,
@@ -60,6 +62,12 @@ class Alerting:
         )  # fmt: skip
         await self.rulebook.refresh()
         await self._restore()
+
+    async def _take_silences(self) -> None:
+        try:
+            self._publish(Silences(await self._store.silences()))
+        except StoreError as error:
+            self._warn(f"The stored silences cannot be read, so people are told of what they had silenced: {error}")
 
     async def run(self) -> None:
         """Look after the rules file, and save what is going on, until cancelled."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..model.alerts import Alert, Alerts, AlertState, Rule
 from ..model.market import Samples
 from ..model.metrics import WindowState
+from ..model.silences import Seen, Silence
 from ..rules.errors import RuleError
 from ..rules.frame import Frame
 from ..rules.live import LiveProgram, LiveTable, Result
@@ -21,6 +22,8 @@ from ..rules.plan import Plan
 from ..rules.truth import UNKNOWN
 from .compiled import Compiled, Lists, Scope, compiled, list_names
 from .episodes import Moment, TradeIds, begun, number
+from .hush import Hush, Say, verdict
+from .hush import Place as Whom
 from .machine import I1, Cause, Change, Machine, Outcome, Phase
 from .pauses import Pauses
 from .standing import Place, Standing, side_of
@@ -48,6 +51,8 @@ class Evaluator:
         """Firing and recovering ones by cell; `waiting` holds the pending ones that are shown."""
         self.waiting: dict[int, Alert] = {}
         self.machine = Machine((), len(self.symbols), step_ms=sample_ms)
+        self.hush = Hush()
+        self._silencing: dict[int, Silence | None] = {}
         self.ids = TradeIds(*(np.zeros(len(self.symbols), np.int64) for _ in range(2)))
         self._live: list[tuple[LiveProgram, LiveProgram | None] | None] = []
         self._plan: Plan | None = None
@@ -151,11 +156,37 @@ class Evaluator:
             alert for rest in self._pauses.at(table.time_ms) for alert in self._end_rows(rest.rows, rest.cause, table.time_ms)
         ]
         truth, recovered = self._truths(frame)
-        outcome = self.machine.step(table.time_ms, truth, recovered)
+        outcome = self._step(table.time_ms, truth, recovered)
         self.held_back += outcome.held_back
         found = self._facts(frame, changes, outcome)
         self._late[:] = False
         return found
+
+    def on_seen(self, fact: Seen) -> None:
+        """Somebody has seen an alert, or takes that back: it is not repeated, or is again."""
+        for cell, alert in self.alerts.items():
+            if alert.alert_id == fact.alert.alert_id:
+                self.alerts[cell] = alert._replace(acknowledged_ms=fact.alert.acknowledged_ms)
+
+    def _step(self, time_ms: int, truth: I1, recovered: I1) -> Outcome:
+        """A step of the machine, in which what is silenced, snoozed or seen is not told."""
+        machine, in_force = self.machine, self.hush.in_force(time_ms)
+        for snooze in self.hush.ended(machine.time_ms, time_ms):
+            machine.recall([cell for cell, alert in self.alerts.items() if _reminds(snooze, alert)], time_ms)
+        self._silencing = {}
+
+        def hushed(cell: int) -> bool | None:
+            alert = self.alerts.get(cell)
+            if not in_force and (alert is None or alert.acknowledged_ms is None):
+                return None
+            row, column = divmod(cell, len(self.symbols))
+            one = self.rules[row]
+            whom = Whom(one.rule.rule_id, self._name(one, column), one.rule.severity.value, alert)
+            said = verdict(whom, in_force, time_ms)
+            self._silencing[cell] = said.silence
+            return None if said.say is Say.TELL else said.say is Say.HOLD
+
+        return machine.step(time_ms, truth, recovered, hushed)
 
     def _truths(self, frame: Frame) -> tuple[I1, I1]:
         """The truths of all rules and recovery conditions, (rules, symbols): unknown where a rule is not to be evaluated."""
@@ -216,12 +247,14 @@ class Evaluator:
         late = self._received_late(frame)
         for change in outcome.changes:
             alerts.append(self._changed(change, moment, late=late))
+        time_ms = frame.table.time_ms
         for told in outcome.notices:
             alert = self.alerts[told.cell]
-            self.alerts[told.cell] = alert._replace(context={**alert.context, "notices": told.number})
+            self.alerts[told.cell] = alert._replace(context={**alert.context, "notices": told.number, "told_ms": time_ms})
             notify.append(alert.alert_id)
         newest = {alert.alert_id: alert for alert in alerts}
         newest |= {self.alerts[told.cell].alert_id: self.alerts[told.cell] for told in outcome.notices}
+        newest |= {alert.alert_id: alert for alert in self._silenced(outcome)}
         alerts = list(newest.values())
         alerts += self._shown(outcome.pending, moment)
         if not alerts:
@@ -232,6 +265,17 @@ class Evaluator:
     def _received_late(self, frame: Frame) -> bool:
         received = frame.state.last_received_ms
         return received is not None and received - frame.table.time_ms > LATE_MS
+
+    def _silenced(self, outcome: Outcome) -> list[Alert]:
+        """Episodes of which a silence has kept a notice back, with that in their context, once for each silence."""
+        found = []
+        for cell, later in outcome.withheld:
+            silence, alert = self._silencing[cell], self.alerts[cell]
+            fact = None if silence is None else {"silence_id": silence.silence_id, "later": later}
+            if fact is not None and alert.context.get("silenced") != fact:
+                self.alerts[cell] = alert._replace(context={**alert.context, "silenced": fact})
+                found.append(self.alerts[cell])
+        return found
 
     def _changed(self, change: Change, moment: Moment, *, late: bool) -> Alert:
         row, column = divmod(change.cell, len(self.symbols))
@@ -313,6 +357,12 @@ class Evaluator:
 
 def _key(rule: Rule) -> tuple[str, int]:
     return rule.rule_id, rule.version
+
+
+def _reminds(snooze: Silence, alert: Alert) -> bool:
+    """Whether an alert has to be told of again because a snooze has ended: unless that was done before a restart."""
+    told_ms = alert.context.get("told_ms")
+    return snooze.takes(alert) and not (isinstance(told_ms, int) and told_ms >= snooze.ends_ms)
 
 
 def _over(alert: Alert, cause: Cause, time_ms: int) -> Alert:

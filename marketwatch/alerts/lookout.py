@@ -8,6 +8,7 @@ from ..errors import ConfigError
 from ..model.alerts import Rule, Rules, Watchlists
 from ..model.market import Samples, VenueCandles
 from ..model.metrics import MetricTable
+from ..model.silences import Seen, Silences
 from ..model.system import Level, Notice
 from ..rules.frame import Tick
 from ..watch import Watch
@@ -32,6 +33,8 @@ class Lookout:
         self.evaluator = Evaluator(symbols=watch.symbols, sample_ms=sample_ms)
         on = watch.bus.subscribe
         on(Rules, self._on_rules, name="alerts")
+        on(Silences, self.evaluator.hush.on_silences, name="alerts")
+        on(Seen, self.evaluator.on_seen, name="alerts")
         on(Watchlists, self._on_watchlists, name="alerts")
         on(Samples, self.evaluator.on_samples, name="alerts")
         on(MetricTable, self._on_table, name="alerts")

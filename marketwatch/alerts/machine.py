@@ -5,7 +5,7 @@ Normal -> Pending -> Firing -> Recovering -> Normal. It knows truths and times o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 
@@ -84,6 +84,13 @@ class Told(NamedTuple):
     number: int
 
 
+class Withheld(NamedTuple):
+    """A notice was due and is not told: `later`, once nothing holds it any more, or not at all."""
+
+    cell: int
+    later: bool
+
+
 class Outcome(NamedTuple):
     """What one step did, ordered by cell. `pending`: cells that wait for their `for` from this step on. `held_back`: how many
     cells would have fired had there been room."""
@@ -92,6 +99,11 @@ class Outcome(NamedTuple):
     notices: list[Told]
     pending: list[int]
     held_back: int = 0
+    withheld: list[Withheld] = []
+
+
+Hushed = Callable[[int], bool | None]
+"""Whether the notice that is due for a cell is withheld: None no, True until later, False for good."""
 
 
 _EPISODE = np.dtype([("cell", "i8"), ("known", "i8"), ("due", "i8"), ("told", "i8")])
@@ -137,10 +149,10 @@ class Machine:
 
     # A step
 
-    def step(self, time_ms: int, truth: I1, recovered: I1) -> Outcome:
+    def step(self, time_ms: int, truth: I1, recovered: I1, hushed: Hushed | None = None) -> Outcome:
         """Take the truths of all cells at `time_ms`: int8 (rules, symbols); `recovered` (recovery conditions, symbols).
 
-        A time that is not later than the last one changes nothing.
+        A time that is not later than the last one changes nothing. `hushed` is asked for each notice that is due.
         """
         if time_ms <= self.time_ms:
             return Outcome([], [], [])
@@ -154,7 +166,8 @@ class Machine:
         changes += self._fire(time_ms, fired)
         changes.sort(key=lambda change: change.cell)
         waiting = begun[self.phase[begun] == Phase.PENDING].tolist()
-        return Outcome(changes, self._notices(time_ms, flat), waiting, held_back)
+        notices, withheld = self._notices(time_ms, flat, hushed)
+        return Outcome(changes, notices, waiting, held_back, withheld)
 
     def _bridge(self, time_ms: int) -> list[Change]:
         """What the time without evaluations since the last step means: an outage, or steps that were left out."""
@@ -283,21 +296,32 @@ class Machine:
         self._flaps[cell] = (time_ms, score)
         return bool(score >= FLAPS)
 
-    def _notices(self, time_ms: int, truth: I1) -> list[Told]:
-        """Notices that are due. While nothing is known, and while the rule is muted, nobody is told."""
+    def _notices(self, time_ms: int, truth: I1, hushed: Hushed | None) -> tuple[list[Told], list[Withheld]]:
+        """Notices that are due, and those that are withheld. While nothing is known, and while the rule is
+        muted, nobody is told."""
         active = self._active
         due = np.flatnonzero(active["due"] <= time_ms)
         due = due[(truth[active["cell"][due]] != UNKNOWN) & (self._muted[active["cell"][due] // self.symbols] <= time_ms)]
         if not len(due):
-            return []
-        cells = active["cell"][due]
-        active["told"][due] += 1
-        rules = cells // self.symbols
+            return [], []
+        verdicts = [None if hushed is None else hushed(cell) for cell in active["cell"][due].tolist()]
+        gone = due[[verdict is not True for verdict in verdicts]]
+        due_cells = active["cell"][due].tolist()
+        withheld = [Withheld(cell, later) for cell, later in zip(due_cells, verdicts, strict=True) if later is not None]
+        rules = active["cell"][gone] // self.symbols
         pause = np.where(self._repeat[rules] < NEVER, np.maximum(self._repeat[rules], self._cooldown[rules]), NEVER)
-        active["due"][due] = np.minimum(time_ms + pause, NEVER)
-        for cell in cells.tolist():
+        active["due"][gone] = np.minimum(time_ms + pause, NEVER)
+        told = due[[verdict is None for verdict in verdicts]]
+        active["told"][told] += 1
+        cells = active["cell"][told].tolist()
+        for cell in cells:
             self._told[cell] = time_ms
-        return [Told(*pair) for pair in zip(cells.tolist(), active["told"][due].tolist(), strict=True)]
+        return [Told(*pair) for pair in zip(cells, active["told"][told].tolist(), strict=True)], withheld
+
+    def recall(self, cells: Sequence[int], time_ms: int) -> None:
+        """A notice about each of these active cells is due at that time, unless an earlier one is."""
+        chosen = np.isin(self._active["cell"], np.array(cells, np.int64))
+        self._active["due"][chosen] = np.minimum(self._active["due"][chosen], time_ms)
 
     # Ends
 

@@ -107,6 +107,9 @@ class _Restoring:
     def _go_on(self, cell: int, alert: Alert | None, *, active: bool) -> None:
         if alert is None:
             return
+        known = (self._stored or {}).get(alert.alert_id)
+        if known is not None:
+            alert = alert._replace(acknowledged_ms=known.acknowledged_ms)
         (self._into.alerts if active else self._into.waiting)[cell] = alert
         if self._stored is not None and alert.alert_id not in self._stored:
             self._said.append(alert)
@@ -125,7 +128,8 @@ class _Restoring:
         self._into.alerts[cell] = alert
         self._time_ms = max(self._time_ms, alert.fired_ms)
         rule, told = self._rule(cell), int(alert.context.get("notices", 1))
-        pause = rule.cooldown_ms if told == 0 else None if rule.repeat_ms is None else max(rule.repeat_ms, rule.cooldown_ms)
+        untold = told == 0 and not _dropped(alert)
+        pause = rule.cooldown_ms if untold else None if rule.repeat_ms is None else max(rule.repeat_ms, rule.cooldown_ms)
         due = NEVER if pause is None else alert.fired_ms + pause
         phase = Phase.RECOVERING if alert.state is AlertState.RECOVERING else Phase.FIRING
         times = {"since": self._time_ms, "known": self._time_ms, "due": due, "told_ms": alert.fired_ms}
@@ -135,3 +139,9 @@ class _Restoring:
         ended_ms = max(self._time_ms, alert.fired_ms)
         context = {**alert.context, "resolution": Cause.CHANGED.value}
         self._said.append(alert._replace(state=AlertState.RESOLVED, resolved_ms=ended_ms, context=context))
+
+
+def _dropped(alert: Alert) -> bool:
+    """Whether its first notice was kept back for good."""
+    silenced = alert.context.get("silenced")
+    return isinstance(silenced, dict) and not silenced.get("later")

@@ -48,8 +48,9 @@ class SimulatedFeed:
     """The demo market as a `Feed`. It begins one to two minutes before now, so that the first page already shows a market, and
     plays these first; until it has caught up with the clock its state is CONNECTING.
 
-    `tap` hears every raw frame, for recording, as if it had been received at the end of its step: a recording of the demo
-    market depends on when it was made as little as the market does.
+    Everything counts as received at the end of its step, the played past too: it is not data that came in after the fact, so
+    alerts about it are not late. `tap` hears every raw frame, for recording, in the same way: a recording of the demo market
+    depends on when it was made as little as the market does.
     """
 
     venue = "demo"
@@ -150,12 +151,11 @@ class SimulatedFeed:
     def _play(self, market: Market) -> None:
         """One step of event time: frames, parsed and published as one gulp."""
         frames = market.step()
-        now_ms = self._clock.now_ms()
         if self.tap is not None:
             self.tap(market.time_ms, frames)
         gulp = Gulp()
         parse_many(frames, gulp, received_ms=market.time_ms)
-        self._publish_gulp(gulp, now_ms)
+        self._publish_gulp(gulp, market.time_ms)
         for fact in self._watchdog.follow(self.venue, {trade.symbol for trade in gulp.trades}, gulp.quotes, market.time_ms):
             self.publish(fact)
         self.publish(Pulse(self.venue, market.time_ms))
@@ -164,7 +164,7 @@ class SimulatedFeed:
         if market.time_ms % 1000 == 0:
             self._publish_status()
 
-    def _publish_gulp(self, gulp: Gulp, now_ms: int) -> None:
+    def _publish_gulp(self, gulp: Gulp, received_ms: int) -> None:
         kinds: tuple[tuple[Any, list[Any]], ...] = (
             (Trades, gulp.trades),
             (Quotes, list(gulp.quotes.values())),
@@ -172,7 +172,7 @@ class SimulatedFeed:
         )
         for kind, facts in kinds:
             if facts:
-                self.publish(kind(self.venue, now_ms, facts))
+                self.publish(kind(self.venue, received_ms, facts))
         if gulp.candles:
             self.publish(VenueCandles(self.venue, list(gulp.candles.values())))
 

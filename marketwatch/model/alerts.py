@@ -114,7 +114,8 @@ class Notification(NamedTuple):
     """One notice to one channel: a row of `outbox`, committed together with the alert it speaks of.
 
     `notification_id` is the hash of alert, kind and channel, so that nobody is told twice. `kind`: `fired`, `repeat-2`, ...
-    `state`: `sent` (in the app, where the alert itself is the notice), `waiting` or `dead`.
+    `state`: `sent` (in the app, where the alert itself is the notice), `waiting`, `dead` or `discarded`. `due_ms`: when
+    one that has failed is tried again. `sent_ms`: when its receiver accepted it.
     """
 
     notification_id: str
@@ -125,6 +126,8 @@ class Notification(NamedTuple):
     attempts: int
     created_ms: int
     last_error: str | None = None
+    due_ms: int | None = None
+    sent_ms: int | None = None
 
 
 class Pin(NamedTuple):

@@ -150,7 +150,7 @@ class Statement(NamedTuple):
 
     ``net_invested + realized + income - expenses == cash + sum of the positions' costs``, exactly. `fees` is a memo of all that
     was paid in fees (those of trades are contained in costs and `realized`, the others in `expenses`). `implied`: the part of
-    `net_invested` that nobody entered.
+    `net_invested` that nobody entered. `remarks`: the first hundred, `more_remarks` tells how many there were beyond.
     """
 
     transactions: int
@@ -163,6 +163,7 @@ class Statement(NamedTuple):
     expenses: Decimal
     fees: Decimal
     remarks: tuple[Remark, ...]
+    more_remarks: int = 0
 
     @property
     def cash_total(self) -> Decimal:

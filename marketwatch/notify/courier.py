@@ -71,6 +71,16 @@ class Courier:
             self._digest_s = self._clock.monotonic()
             await self._attempt(compose(rest[:_MOST_IN_DIGEST], digest=True, source=self._source))
 
+    async def try_out(self, message: Message) -> str | None:
+        """Send one message at once; None when it was accepted, else why not. Counts for nothing."""
+        try:
+            await self._channel.send(message)
+        except DeliveryFailed as failure:
+            return str(failure)
+        except Exception as error:
+            return f"The channel {self._channel.name!r} failed: {type(error).__name__}."
+        return None
+
     async def _due(self, notices: Sequence[Notification]) -> list[Told]:
         """Those whose pause is over, with their alerts."""
         now = self._clock.monotonic()
@@ -116,7 +126,9 @@ class Courier:
     def _succeed(self, claimed: Sequence[Notification]) -> None:
         self.sent += len(claimed)
         for notice in claimed:
-            self._outcomes[notice.notification_id] = notice._replace(state="sent", last_error=None)
+            self._outcomes[notice.notification_id] = notice._replace(
+                state="sent", last_error=None, due_ms=None, sent_ms=self._clock.now_ms()
+            )
         if self.failing:
             self._say(Level.INFO, f"The channel {self._channel.name!r} delivers again.", over=True)
         self._failing = 0
@@ -134,7 +146,9 @@ class Courier:
             pause = max(pause_s(notice.attempts, self._rng), failure.retry_after_s)
             self._due_s[notice.notification_id] = now + pause
             self._outcomes[notice.notification_id] = notice._replace(
-                state="dead" if dead else "waiting", last_error=str(failure)
+                state="dead" if dead else "waiting",
+                last_error=str(failure),
+                due_ms=None if dead else self._clock.now_ms() + round(1000 * pause),
             )
         if self.failing and not was_failing:
             self._say(Level.WARNING, f"Notices by {self._channel.name!r} do not arrive: {failure}")

@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from ..model.alerts import Alert
+from ..model.alerts import Alert, AlertState, Notification
+from ..model.system import Level
 from .channel import Message, Told
 
 _MOST_TEXT, _MOST_NOTE = 200, 500
@@ -26,6 +27,26 @@ def compose(told: Sequence[Told], *, digest: bool, source: str) -> Message:
         return Message(told[0].notice.notification_id, list(told), False, source)
     ids = "\n".join(sorted(one.notice.notification_id for one in told))
     return Message(hashlib.sha256(ids.encode()).hexdigest()[:32], list(told), True, source)
+
+
+def trial(channel: str, source: str, now_ms: int) -> Message:
+    """A notice that says it is a test: of an alert that there is not."""
+    key = f"test-{now_ms}"
+    alert = Alert(
+        key,
+        "test",
+        1,
+        "This is a test notice",
+        "TEST",
+        "",
+        None,
+        None,
+        now_ms,
+        AlertState.RESOLVED,
+        Level.INFO,
+        resolved_ms=now_ms,
+    )
+    return Message(key, [Told(Notification(key, key, channel, "test", "waiting", 1, now_ms), alert)], False, source)
 
 
 def alert_json(alert: Alert) -> dict[str, Any]:

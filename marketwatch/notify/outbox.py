@@ -17,25 +17,12 @@ from ..model.system import DeliveryStatus, Level, Notice
 from ..ports import MarketStore
 from .channel import Channel
 from .courier import Courier
-from .mail import Mail
-from .webhook import Webhook
+from .endpoints import aliases, channels_of, remedy
+from .message import trial
 
 _LOOK_EVERY_S = 1.0
 _MOST = 1000
 _KEY = "notify-outbox"
-
-
-def channels_of(settings: Settings, clock: Clock) -> list[Channel]:
-    """The channels that the settings describe: `webhook`, `email`."""
-    found: list[Channel] = []
-    if settings.webhook_url:
-        found.append(
-            Webhook(urls=settings.webhook_url, secret=settings.webhook_secret, private=settings.webhook_private, clock=clock)
-        )
-    if settings.smtp_url and settings.mail_to:
-        sender = settings.mail_from or settings.mail_to[0]
-        found.append(Mail(url=settings.smtp_url, sender=sender, receivers=settings.mail_to, clock=clock))
-    return found
 
 
 class Outbox:
@@ -73,6 +60,8 @@ class Outbox:
             )
             for channel in (channels_of(settings, clock) if channels is None else channels)
         }
+        self._aliases = aliases(settings)
+        self._source = source
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._away = False
         self._status: DeliveryStatus | None = None
@@ -102,10 +91,17 @@ class Outbox:
         """Wait until the couriers that are under way have ended."""
         await asyncio.gather(*self._busy.values())
 
+    async def try_out(self, channel: str) -> str | None:
+        """Send a notice that says it is a test, past the outbox; None when it was accepted, else why not."""
+        courier = self.couriers.get(self._aliases.get(channel, channel))
+        if courier is None:
+            return f"{remedy(channel)}."
+        return await courier.try_out(trial(channel, self._source.value, self._clock.now_ms()))
+
     async def _hand_out(self, waiting: list[Notification]) -> None:
         groups: dict[str, list[Notification]] = defaultdict(list)
         for notice in waiting:
-            groups[notice.channel].append(notice)
+            groups[self._aliases.get(notice.channel, notice.channel)].append(notice)
         for name, notices in groups.items():
             if name not in self.couriers or self._muted:
                 await self._refuse(name, notices)
@@ -124,7 +120,7 @@ class Outbox:
 
     async def _refuse(self, name: str, notices: list[Notification]) -> None:
         """Nobody will ever deliver these: say so once, and keep them as dead letters."""
-        reason = f"No channel is called {name!r}: {_REMEDY.get(name, 'channels are app, webhook and email')}."
+        reason = f"{remedy(name)}."
         if self._muted:
             reason = "The demo market plays while no live one can be reached; its alerts do not leave this program."
         for notice in notices:
@@ -156,9 +152,3 @@ class Outbox:
         if self._away:
             self._away = False
             self._publish(Notice(_KEY, Level.INFO, "Notices are delivered again.", self._clock.now_ms(), over=True))
-
-
-_REMEDY = {
-    "webhook": "set MARKETWATCH_WEBHOOK_URL",
-    "email": "set MARKETWATCH_SMTP_URL and MARKETWATCH_MAIL_TO",
-}

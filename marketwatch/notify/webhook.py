@@ -1,9 +1,7 @@
-"""The webhook: a signed POST of JSON to each configured address, to public machines only, without following redirects."""
+"""The webhook: a signed POST of JSON to one address, to public machines only, without following redirects."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
 from ipaddress import ip_address
 
 import aiohttp
@@ -17,52 +15,22 @@ from .message import as_json
 from .signature import HEADER, sign
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=5.0)
-_REMEMBERED = 1000
 _LONGEST_PAUSE_S = 3600.0
 
 
 class Webhook:
-    """Posts every message to all `urls`; it is delivered when all have accepted it with a 2xx status.
+    """Posts every message to `url`; a 2xx status accepts it. Answers are not read beyond their head."""
 
-    An address that has accepted a message is not asked again for it while the program runs. Answers are not read beyond
-    their head.
-    """
-
-    name = "webhook"
-
-    def __init__(self, *, urls: tuple[str, ...], secret: str, private: bool, clock: Clock) -> None:
-        self._urls = [URL(url) for url in urls]
+    def __init__(self, *, name: str, url: str, secret: str, private: bool, clock: Clock) -> None:
+        self.name = name
+        self._url = URL(url)
         self._secret = secret
         self._private = private
         self._clock = clock
-        self._accepted: OrderedDict[tuple[str, int], None] = OrderedDict()
 
     async def send(self, message: Message) -> None:
-        """Raises DeliveryFailed with the failures of every address."""
-        body = as_json(message)
-        todo = [place for place in range(len(self._urls)) if (message.message_id, place) not in self._accepted]
-        answers = await asyncio.gather(
-            *(self._post(self._urls[place], message.message_id, body) for place in todo), return_exceptions=True
-        )
-        failed: list[DeliveryFailed] = []
-        for place, answer in zip(todo, answers, strict=True):
-            if answer is None:
-                self._remember(message.message_id, place)
-            elif isinstance(answer, DeliveryFailed):
-                failed.append(answer)
-            else:
-                raise answer
-        if failed:
-            raise DeliveryFailed(
-                " ".join(map(str, failed)),
-                for_good=all(one.for_good for one in failed),
-                retry_after_s=max(one.retry_after_s for one in failed),
-            )
-
-    def _remember(self, message_id: str, place: int) -> None:
-        self._accepted[message_id, place] = None
-        while len(self._accepted) > _REMEMBERED:
-            self._accepted.popitem(last=False)
+        """Raises DeliveryFailed."""
+        await self._post(self._url, message.message_id, as_json(message))
 
     def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
         headers = {

@@ -15,7 +15,8 @@ UNIT = Decimal(1).scaleb(-PLACES)
 """The smallest part that a cost is divided into."""
 
 _PLAIN = re.compile(r"[+-]?(\d{1,40}(\.\d{0,60})?|\.\d{1,60})([eE][+-]?\d{1,3})?")
-_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+_AMBIGUOUS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _COMMA = re.compile(r"[+-]?[\d.']*,\d+")
 
 
@@ -26,6 +27,8 @@ def amount(text: str) -> Decimal:
     """
     written = text.strip()
     shown = written if len(written) <= 40 else written[:37] + "..."
+    if _AMBIGUOUS.fullmatch(written):
+        raise ValueError(f"{shown!r} may mean a thousand or a decimal comma; write it without the comma, or with a point.")
     if _GROUPED.fullmatch(written):
         written = written.replace(",", "")
     elif _COMMA.fullmatch(written):

@@ -24,6 +24,10 @@ from .amounts import EXACT, plain
 from .entry import order
 from .errors import LedgerError
 from .holding import Holding, holding
+from .trail import Trail
+
+MOST_REMARKS = 100
+"""More are counted only."""
 
 
 def at_par(base_currency: str) -> frozenset[str]:
@@ -34,7 +38,7 @@ def at_par(base_currency: str) -> frozenset[str]:
 class Ledger:
     """A fold that can go on: `append` takes the next transaction in order. A refused one leaves the ledger as it was.
 
-    `moves` and `flows` grow along, in the order of time: what performance is computed from.
+    `moves`, `trail` (the same as columns) and `flows` grow along, in the order of time: what performance is computed from.
     """
 
     def __init__(self, base_currency: str, method: CostMethod) -> None:
@@ -43,6 +47,7 @@ class Ledger:
         self.par = at_par(base_currency)
         self.moves: list[Move] = []
         self.flows: list[Flow] = []
+        self.trail = Trail()
         self.last: tuple[int, int, int, str] | None = None
         self.count = 0
         self._cash: dict[str, Decimal] = {}
@@ -50,6 +55,7 @@ class Ledger:
         self._holdings: dict[str, Holding] = {}
         self._net_invested = self._implied = self._realized = self._income = self._expenses = self._fees = NOTHING
         self._remarks: list[Remark] = []
+        self._unsaid = 0
 
     @classmethod
     def replay(cls, portfolio: Portfolio, transactions: Iterable[Transaction]) -> Ledger:
@@ -87,7 +93,7 @@ class Ledger:
             {currency: held for currency, held in sorted(self._cash.items()) if held},
             tuple(one.position() for _, one in sorted(self._holdings.items())),
             self._net_invested, self._implied, self._realized, self._income, self._expenses, self._fees,
-            tuple(self._remarks),
+            tuple(self._remarks), self._unsaid,
         )  # fmt: skip
 
     # The kinds
@@ -265,6 +271,7 @@ class Ledger:
 
     def _move(self, entry: Transaction, asset: str, quantity: Decimal, value: Decimal | None) -> None:
         self.moves.append(Move(entry.time_ms, asset, quantity, value))
+        self.trail.add(entry.time_ms, asset, quantity)
 
     def _pay_in(self, entry: Transaction, currency: str, missing: Decimal) -> None:
         self._change_cash(entry, currency, missing)
@@ -296,6 +303,9 @@ class Ledger:
             self._holding(coin).realized += gain
 
     def _remark(self, entry: Transaction, what: str) -> None:
+        if len(self._remarks) >= MOST_REMARKS:
+            self._unsaid += 1
+            return
         self._remarks.append(Remark(entry.transaction_id, f"{what} ({_named(entry)})."))
 
 

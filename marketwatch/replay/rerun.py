@@ -15,6 +15,7 @@ from ..config import Settings
 from ..errors import NotFound
 from ..model.alerts import Alert, Alerts, Rule, Watchlists
 from ..model.market import Candle, Samples, Source, VenueCandles, Whale, Whales
+from ..model.silences import Silence, Silences
 from ..ports import MarketStore, SampleColumns
 from ..watch import Watch
 from .incident import find_alert
@@ -36,6 +37,7 @@ class Script(NamedTuple):
     samples: list[SampleColumns]
     whales: list[Whale]
     candles: list[Candle]
+    silences: list[Silence] = []
 
 
 class Step(NamedTuple):
@@ -66,7 +68,8 @@ async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms
         whales += [Whale(one.trade, one.value_usd or 0.0, 0.0) for one in found]
         candles += await store.candles(symbol, "1m", from_ms=from_ms - _DAY_MS, to_ms=from_ms // 60_000 * 60_000, limit=1440)
     whales.sort(key=lambda whale: (whale.trade.time_ms, whale.trade.symbol, whale.trade.trade_id))
-    return Script(alert, rule_of(facts)._replace(enabled=True), symbols, from_ms, to_ms, samples, whales, candles)
+    silences = await store.silences()
+    return Script(alert, rule_of(facts)._replace(enabled=True), symbols, from_ms, to_ms, samples, whales, candles, silences)
 
 
 def steps(samples: Sequence[SampleColumns], symbols: tuple[str, ...], to_ms: int) -> Iterator[Samples]:
@@ -128,6 +131,7 @@ class Rerun:
         symbol = self.script.alert.symbol
         publish(Watchlists("file", dict.fromkeys(list_names(self.script.rule.symbols), (symbol,))))
         self.lookout.use([self.script.rule])
+        publish(Silences(self.script.silences))
         if self.script.candles:
             publish(VenueCandles(self.watch.venue, self.script.candles, history=True))
         for samples in steps(self.script.samples, self.script.symbols, self.script.to_ms):

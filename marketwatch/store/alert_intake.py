@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..model.alerts import Alerts, Rules
@@ -13,10 +13,15 @@ Add = Callable[[str, Any], None]
 
 
 class AlertIntake:
-    """Knows the channels of the rules in force. `add` takes a kind of the backlog and what belongs there."""
+    """Knows the channels of the rules in force. `add` takes a kind of the backlog and what belongs there.
 
-    def __init__(self, add: Add) -> None:
+    `routes`: channels that stand for several, each of which gets a notice of its own. What is silenced never comes here as
+    something to tell: see `alerts.hush`.
+    """
+
+    def __init__(self, add: Add, routes: Mapping[str, tuple[str, ...]]) -> None:
         self._add = add
+        self._routes = routes
         self._channels: dict[str, tuple[str, ...]] = {}
 
     def on_rules(self, batch: Rules) -> None:
@@ -32,7 +37,11 @@ class AlertIntake:
             notice
             for alert in alerts
             if alert.alert_id in told
-            for notice in notices_of(alert, self._channels.get(alert.rule_id, ("app",)), batch.time_ms)
+            for notice in notices_of(alert, self._channels_of(alert.rule_id), batch.time_ms)
         ]
         if alerts:
             self._add("alerts", Raised(alerts, notices))
+
+    def _channels_of(self, rule_id: str) -> list[str]:
+        named = self._channels.get(rule_id, ("app",))
+        return list(dict.fromkeys(name for channel in named for name in self._routes.get(channel, (channel,))))

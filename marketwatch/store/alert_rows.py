@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from ..model.alerts import Alert, AlertState, Notification, Pin, Rule
+from ..model.silences import Silence
 from ..model.system import Level
 from .rows import clean
 
@@ -69,7 +70,14 @@ def alert_row(alert: Alert) -> tuple[Any, ...]:
 def notification_row(notice: Notification) -> tuple[Any, ...]:
     error = None if notice.last_error is None else clean(notice.last_error)
     names = (clean(notice.notification_id), clean(notice.alert_id), clean(notice.channel), clean(notice.kind))
-    return (*names, clean(notice.state), notice.attempts, notice.created_ms, error)
+    return (*names, clean(notice.state), notice.attempts, notice.created_ms, error, notice.due_ms, notice.sent_ms)
+
+
+def silence_row(silence: Silence) -> tuple[Any, ...]:
+    """In the order of the columns of `put_silence`."""
+    patterns = (clean(silence.rule_id), clean(silence.symbol), clean(silence.severity))
+    said = (silence.starts_ms, silence.ends_ms, clean(silence.comment), clean(silence.who), silence.created_ms)
+    return (clean(silence.silence_id), *patterns, *said, silence.ended_ms, silence.remind)
 
 
 def pin_row(pin: Pin) -> tuple[Any, ...]:
@@ -137,6 +145,6 @@ def notices_of(alert: Alert, channels: Sequence[str], time_ms: int) -> list[Noti
     for channel in channels:
         key = "\n".join((alert.alert_id, kind, channel)).encode("utf-8", "replace")
         digest = hashlib.sha256(key).hexdigest()[:32]
-        state = "sent" if channel == "app" else "waiting"
-        found.append(Notification(digest, alert.alert_id, channel, kind, state, int(channel == "app"), time_ms))
+        notice = Notification(digest, alert.alert_id, channel, kind, "waiting", 0, time_ms)
+        found.append(notice._replace(state="sent", attempts=1, sent_ms=time_ms) if channel == "app" else notice)
     return found

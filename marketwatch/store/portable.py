@@ -138,8 +138,21 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         "outbox",
-        ("notification_id", "alert_id", "channel", "kind", "state", "attempts", "created_at", "last_error"),
+        (
+            "notification_id", "alert_id", "channel", "kind", "state", "attempts", "created_at", "last_error", "due_at",
+            "sent_at",
+        ),
         texts=frozenset({"notification_id", "alert_id", "channel", "kind", "state", "last_error"}),
+        later=(None, None),
+    ),
+    Table(
+        "silences",
+        (
+            "silence_id", "rule_id", "symbol", "severity", "starts_at", "ends_at", "comment", "who", "created_at", "ended_at",
+            "remind",
+        ),
+        frozenset({"remind"}),
+        texts=frozenset({"silence_id", "rule_id", "symbol", "severity", "comment", "who"}),
     ),
     Table("pins", ("alert_id", "symbol", "from_time", "to_time"), texts=frozenset({"alert_id", "symbol"})),
 )  # fmt: skip

@@ -157,15 +157,15 @@ ON CONFLICT (alert_id) DO UPDATE SET rule_name = excluded.rule_name, metric = ex
   timestamp = excluded.timestamp, trigger_value = excluded.trigger_value,
   state = CASE WHEN alerts.state = 'pending' AND excluded.state = 'resolved' THEN 'withdrawn' ELSE excluded.state END,
   resolved_at = excluded.resolved_at, severity = excluded.severity, late = excluded.late,
-  acknowledged_at = COALESCE(alerts.acknowledged_at, excluded.acknowledged_at), context = excluded.context
+  context = excluded.context
 WHERE alerts.state <> 'resolved' OR excluded.state = 'resolved'
 
 -- name: drop_withdrawn
 DELETE FROM alerts WHERE state <> 'resolved' AND state = 'withdrawn'
 
 -- name: put_notification
-INSERT INTO outbox (notification_id, alert_id, channel, kind, state, attempts, created_at, last_error)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO outbox (notification_id, alert_id, channel, kind, state, attempts, created_at, last_error, due_at, sent_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (notification_id) DO NOTHING
 
 -- name: put_pin
@@ -177,10 +177,30 @@ SELECT y.symbol_id, p.from_time, p.to_time
 FROM pins p JOIN symbols y ON y.symbol = p.symbol WHERE p.from_time < $1 ORDER BY y.symbol_id, p.from_time
 
 -- name: mark_notice
-UPDATE outbox SET state = $2, attempts = $3, last_error = $4 WHERE notification_id = $1 AND state = 'waiting'
+UPDATE outbox SET state = $2, attempts = $3, last_error = $4, due_at = $5, sent_at = $6
+WHERE notification_id = $1 AND state = 'waiting'
+
+-- name: revive_notices
+UPDATE outbox SET state = 'waiting', attempts = 0, due_at = NULL
+WHERE state = 'dead' AND (CAST($1 AS text) IS NULL OR notification_id = $1)
+
+-- name: discard_notice
+UPDATE outbox SET state = 'discarded', due_at = NULL WHERE notification_id = $1 AND state IN ('waiting', 'dead')
 
 -- name: acknowledge
 UPDATE alerts SET acknowledged_at = COALESCE(acknowledged_at, $2) WHERE alert_id = $1
+
+-- name: forget_acknowledgement
+UPDATE alerts SET acknowledged_at = NULL WHERE alert_id = $1
+
+-- name: put_silence
+INSERT INTO silences (silence_id, rule_id, symbol, severity, starts_at, ends_at, comment, who, created_at, ended_at, remind)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (silence_id) DO UPDATE SET ended_at = COALESCE(silences.ended_at, excluded.ended_at)
+
+-- name: silences
+SELECT silence_id, starts_at, ends_at, rule_id, symbol, severity, comment, who, created_at, ended_at, remind
+FROM silences ORDER BY ends_at DESC, silence_id DESC LIMIT $1
 
 -- name: alerts
 SELECT alert_id, rule_id, rule_version, rule_name, symbol, metric, threshold, trigger_value, timestamp, state, severity,
@@ -201,5 +221,15 @@ SELECT rule_id, version, name, expression, symbols, for_ms, recover, keep_firing
 FROM alert_rules WHERE CAST($1 AS text) IS NULL OR rule_id = $1 ORDER BY rule_id, version DESC
 
 -- name: outbox
-SELECT notification_id, alert_id, channel, kind, state, attempts, created_at, last_error
+SELECT notification_id, alert_id, channel, kind, state, attempts, created_at, last_error, due_at, sent_at
 FROM outbox WHERE CAST($1 AS text) IS NULL OR state = $1 ORDER BY created_at, notification_id LIMIT $2
+
+-- name: deliveries
+SELECT notification_id, alert_id, channel, kind, state, attempts, created_at, last_error, due_at, sent_at
+FROM outbox
+WHERE (CAST($1 AS text) IS NULL OR state = $1) AND (CAST($2 AS text) IS NULL OR channel = $2)
+ORDER BY created_at DESC, notification_id DESC LIMIT $3
+
+-- name: receipts
+SELECT notification_id, alert_id, channel, kind, state, attempts, created_at, last_error, due_at, sent_at
+FROM outbox WHERE alert_id = $1 ORDER BY created_at DESC, notification_id DESC LIMIT $2

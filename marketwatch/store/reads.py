@@ -10,8 +10,9 @@ from typing import Any
 
 from ..model.alerts import Alert, AlertState, Notification, Rule
 from ..model.market import Candle, Gap, Instrument
+from ..model.silences import Silence
 from ..ports import SampleColumns, StoredTrade, TradeAggregate
-from .alert_rows import decode_alert, decode_rule, notification_row
+from .alert_rows import decode_alert, decode_rule, notification_row, silence_row
 from .blocks import HOUR_MS, ROWS_AT_ONCE, Hour, grouped, holes, joined, mask_of, to_pack
 from .rows import END_MS, FIRST_MS, clean, decode_candle, decode_gap, decode_samples, decode_trade
 from .seconds import second_candles
@@ -195,12 +196,37 @@ class Reads(ABC):
         newest = {rule.rule_id: rule for rule in reversed(found)}
         return found if every_version else sorted(newest.values(), key=lambda rule: rule.rule_id)
 
-    async def acknowledge(self, alert_id: str, at_ms: int) -> bool:
+    async def acknowledge(self, alert_id: str, at_ms: int | None) -> bool:
+        if at_ms is None:
+            return await self._change("forget_acknowledgement", clean(alert_id)) > 0
         return await self._change("acknowledge", clean(alert_id), at_ms) > 0
 
+    async def put_silence(self, silence: Silence) -> None:
+        await self._change("put_silence", *silence_row(silence))
+
+    async def silences(self, *, limit: int = 1000) -> list[Silence]:
+        rows = await self._rows("silences", _limit(limit))
+        return [Silence(*row)._replace(remind=bool(row[-1])) for row in rows]
+
     async def mark_notice(self, notice: Notification) -> bool:
-        notification_id, _, _, _, state, attempts, _, error = notification_row(notice)
-        return await self._change("mark_notice", notification_id, state, attempts, error) > 0
+        notification_id, _, _, _, state, attempts, _, error, due_ms, sent_ms = notification_row(notice)
+        return await self._change("mark_notice", notification_id, state, attempts, error, due_ms, sent_ms) > 0
+
+    async def revive(self, notification_id: str | None = None) -> int:
+        return await self._change("revive_notices", None if notification_id is None else clean(notification_id))
+
+    async def discard(self, notification_id: str) -> bool:
+        return await self._change("discard_notice", clean(notification_id)) > 0
+
+    async def deliveries(
+        self, *, state: str | None = None, channel: str | None = None, alert_id: str | None = None, limit: int = 100
+    ) -> list[Notification]:
+        if alert_id is not None:
+            rows = await self._rows("receipts", clean(alert_id), _limit(limit))
+        else:
+            wanted = [None if text is None else clean(text) for text in (state, channel)]
+            rows = await self._rows("deliveries", *wanted, _limit(limit))
+        return [Notification(*row) for row in rows]
 
     async def outbox(self, *, state: str | None = None, limit: int = 100) -> list[Notification]:
         rows = await self._rows("outbox", None if state is None else clean(state), _limit(limit))

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from ..errors import StoreUnavailable
 from ..model.alerts import Alert, AlertState, Notification, Rule
 from ..model.market import Candle, Gap, Instrument
+from ..model.silences import Silence
 from ..model.system import Notice
 from ..ports import MarketStore, SampleColumns, StoredTrade, StoreProfile, StoreStats, TradeAggregate, WriteBatch
 
@@ -104,14 +105,31 @@ class SwitchStore:
     async def rules(self, rule_id: str | None = None, *, every_version: bool = False) -> list[Rule]:
         return await self._store.rules(rule_id, every_version=every_version)
 
-    async def acknowledge(self, alert_id: str, at_ms: int) -> bool:
+    async def acknowledge(self, alert_id: str, at_ms: int | None) -> bool:
         return await self._store.acknowledge(alert_id, at_ms)
+
+    async def put_silence(self, silence: Silence) -> None:
+        await self._store.put_silence(silence)
+
+    async def silences(self, *, limit: int = 1000) -> list[Silence]:
+        return await self._store.silences(limit=limit)
 
     async def mark_notice(self, notice: Notification) -> bool:
         return await self._store.mark_notice(notice)
 
     async def outbox(self, *, state: str | None = None, limit: int = 100) -> list[Notification]:
         return await self._store.outbox(state=state, limit=limit)
+
+    async def deliveries(
+        self, *, state: str | None = None, channel: str | None = None, alert_id: str | None = None, limit: int = 100
+    ) -> list[Notification]:
+        return await self._store.deliveries(state=state, channel=channel, alert_id=alert_id, limit=limit)
+
+    async def revive(self, notification_id: str | None = None) -> int:
+        return await self._store.revive(notification_id)
+
+    async def discard(self, notification_id: str) -> bool:
+        return await self._store.discard(notification_id)
 
     @property
     def profile(self) -> StoreProfile:

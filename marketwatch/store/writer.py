@@ -10,7 +10,7 @@ When there is no room left anywhere, trades are shed first, then samples (each c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -67,6 +67,7 @@ class StoreWriter:
         settings: Settings,
         publish: Publish,
         instruments: Sequence[Instrument] = (),
+        routes: Mapping[str, tuple[str, ...]] | None = None,
         memory_bytes: int = _MEMORY_BYTES,
         spool_bytes: int = _SPOOL_BYTES,
     ) -> None:
@@ -81,7 +82,7 @@ class StoreWriter:
         self._resumed = False
         self._table: MetricTable | None = None
         self._venue = ""
-        self._alerts = AlertIntake(self._add)
+        self._alerts = AlertIntake(self._add, routes or {})
         self._newest_ms = self._width = 0
         self._turn = asyncio.Lock()
         self._pressed = asyncio.Event()

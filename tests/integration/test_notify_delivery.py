@@ -14,15 +14,17 @@ import pytest
 
 from marketwatch.clock import ManualClock
 from marketwatch.config import Settings
-from marketwatch.model.alerts import Alert, Notification
+from marketwatch.model.alerts import Alert, Alerts, Notification, Rules
 from marketwatch.model.market import Source
 from marketwatch.model.system import DeliveryStatus, Notice
+from marketwatch.notify.endpoints import long_name, routes
 from marketwatch.notify.outbox import Outbox
 from marketwatch.notify.signature import HEADER, verify
 from marketwatch.ports import DurableStore, WriteBatch
 from marketwatch.store import open_store
-from marketwatch.store.alert_rows import notices_of
-from tests.kit.alerts import alert
+from marketwatch.store.alert_intake import AlertIntake
+from marketwatch.store.backlog import Raised
+from tests.kit.alerts import alert, rule
 from tests.kit.facts import T0
 from tests.kit.receivers import Hooks, hooks, post, until
 
@@ -35,6 +37,8 @@ class Desk:
         self.clock = ManualClock(T0)
         self.said: list[Any] = []
         settings = Settings.of(data_dir=folder, **{"webhook_private": True, "feed": "binance", **given})
+        self.intake: list[Raised] = []
+        self._intake = AlertIntake(lambda _kind, item: self.intake.append(item), routes(settings))
         self.outbox = Outbox(
             store=store,
             settings=settings,
@@ -45,8 +49,12 @@ class Desk:
         )
 
     async def raise_alerts(self, *alerts: Alert, channel: str = "webhook") -> list[Notification]:
-        notices = [notice for one in alerts for notice in notices_of(one, ("app", channel), T0)]
-        await self.store.write(WriteBatch(alerts=list(alerts), notifications=notices))
+        self._intake.on_rules(Rules([rule(channels=("app", channel))]))
+        self.intake.clear()
+        self._intake.on_alerts(Alerts(T0, list(alerts), [one.alert_id for one in alerts]))
+        (raised,) = self.intake
+        notices = raised.notifications
+        await self.store.write(WriteBatch(alerts=raised.alerts, notifications=notices))
         return [notice for notice in notices if notice.channel == channel]
 
     async def look(self, seconds: float = 0.0) -> None:
@@ -170,15 +178,70 @@ async def test_worker_killed_in_the_middle_of_an_attempt_tries_again_under_the_s
     assert len(hook.bodies) == 2
 
 
-async def test_one_of_two_receivers_fails_and_the_other_is_not_asked_twice(tmp_path: Path, hook: Hooks) -> None:
-    async with hooks() as bad, desk(tmp_path, webhook_url=(hook.url, bad.url)) as at:
+async def test_each_of_two_receivers_has_deliveries_of_its_own(tmp_path: Path, hook: Hooks) -> None:
+    async with hooks() as bad, desk(tmp_path, webhook_url=(hook.url, bad.url), notify_attempts=2) as at:
         bad.status = 500
         await at.raise_alerts(alert())
+        for _ in range(3):
+            await at.look(60)
+        rows = {row.channel: row for row in await at.store.outbox() if row.channel != "app"}
+        good_row, bad_row = (rows[long_name("webhook", one.url)] for one in (hook, bad))
+        assert (len(hook.bodies), len(bad.bodies)) == (1, 2)
+        assert (good_row.state, good_row.attempts) == ("sent", 1)
+        assert (bad_row.state, bad_row.attempts) == ("dead", 2)
+        assert good_row.notification_id != bad_row.notification_id
+        assert list([said for said in at.said if isinstance(said, DeliveryStatus)][-1].failing) == [bad_row.channel]
+
+
+async def test_waiting_notices_stay_with_their_receiver_when_the_list_changes(tmp_path: Path, hook: Hooks) -> None:
+    async with hooks() as other:
+        hook.status = other.status = 500
+        async with desk(tmp_path, webhook_url=(hook.url, other.url)) as at:
+            await at.raise_alerts(alert())
+            await at.look()
+        hook.status = other.status = 200
+        async with desk(tmp_path, webhook_url=(other.url,)) as at:
+            await at.look()
+            rows = {row.channel: row for row in await at.store.outbox() if row.channel != "app"}
+            assert rows[long_name("webhook", other.url)].state == "sent"
+            gone = rows[long_name("webhook", hook.url)]
+            assert (gone.state, len(hook.bodies), len(other.bodies)) == ("dead", 1, 2)
+            assert gone.last_error == f"No address of the settings belongs to {gone.channel!r} any more."
+
+
+async def test_dead_letter_is_tried_again_when_somebody_asks_for_it(tmp_path: Path, hook: Hooks) -> None:
+    hook.status = 410
+    async with desk(tmp_path, webhook_url=(hook.url,)) as at:
+        (notice,) = await at.raise_alerts(alert())
         await at.look()
-        bad.status = 200
-        await at.look(10)
+        assert [row.state for row in await at.rows()] == ["dead"]
+        hook.status = 200
+        await at.look(3600)
+        assert len(hook.bodies) == 1
+        assert await at.store.revive(notice.notification_id) == 1
+        await at.look()
         (row,) = await at.rows()
-        assert (len(hook.bodies), len(bad.bodies), row.state) == (1, 2, "sent")
+        assert (row.state, row.attempts, row.last_error, row.sent_ms) == ("sent", 1, None, T0 + 3_600_000)
+
+
+async def test_waiting_notice_says_when_it_is_tried_again(tmp_path: Path, hook: Hooks) -> None:
+    hook.status, hook.answer_headers = 429, {"Retry-After": "100"}
+    async with desk(tmp_path, webhook_url=(hook.url,)) as at:
+        await at.raise_alerts(alert())
+        await at.look()
+        assert [row.due_ms for row in await at.rows()] == [T0 + 100_000]
+
+
+async def test_test_notice_says_that_it_is_one_and_tells_how_it_went(tmp_path: Path, hook: Hooks) -> None:
+    async with desk(tmp_path, webhook_url=(hook.url,)) as at:
+        assert await at.outbox.try_out("webhook") is None
+        hook.status = 500
+        assert await at.outbox.try_out("webhook") == f"The webhook at http://127.0.0.1:{hook.port} answered 500."
+        missing = await at.outbox.try_out("email")
+        assert missing == "No channel is called 'email': set MARKETWATCH_SMTP_URL and MARKETWATCH_MAIL_TO."
+        assert await at.store.outbox() == []
+    sent = orjson.loads(hook.bodies[0])
+    assert (sent["kind"], sent["rule_name"]) == ("test", "This is a test notice")
 
 
 async def test_burst_and_late_alerts_go_into_one_digest(tmp_path: Path, hook: Hooks) -> None:

@@ -13,6 +13,7 @@ from tests.repo.sources import ROOT, Module, dotted, imported, modules
 
 IMPORT_FENCES = {
     "aiohttp": r"marketwatch\.((feed|web)\..+|app|notify\.(webhook|address))",
+    "apprise": r"marketwatch\.notify\.apprise",
     "asyncpg": r"marketwatch\.store\.postgres\w*",
     "sqlite3": r"marketwatch\.store\.(sqlite\w*|migrate)",
     "uvloop": r"marketwatch\.(__main__|cli|app|operations|loop)",

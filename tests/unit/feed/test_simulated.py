@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from marketwatch.alerts.lookout import Lookout
 from marketwatch.clock import ManualClock
 from marketwatch.config import Settings
 from marketwatch.feed.market_history import DAY, HOUR, MINUTE
 from marketwatch.feed.simulated import SimulatedFeed
-from marketwatch.model.market import Gap, GapState, Pulse, Quotes, Source, Staleness, Tickers, Trades, VenueCandles
+from marketwatch.model.alerts import Alerts, Rule
+from marketwatch.model.market import Gap, GapState, Pulse, Source, Staleness, Trades, VenueCandles
 from marketwatch.model.system import FeedState, FeedStatus
+from tests.kit.watches import make_watch, test_settings
 
 NOW_MS = 1_790_000_099_000
 PAIRS = ("BTCUSDT", "ETHUSDT", "TRXUSDT")
@@ -62,14 +65,24 @@ async def test_feed_starts_with_a_minute_that_has_just_passed() -> None:
     assert of_kind(events, FeedStatus)[-1].state is FeedState.LIVE
 
 
+async def test_alert_about_the_minute_that_is_played_at_the_start_is_not_late() -> None:
+    run = Run()
+    instruments = tuple(await run.feed.instruments())
+    watch = make_watch(test_settings(symbols=PAIRS), instruments, Source.DEMO)
+    raised: list[Alerts] = []
+    watch.bus.subscribe(Alerts, raised.append, name="test")
+    Lookout(watch=watch, sample_ms=500).use([Rule("up", 1, "Up", "price > 0")])
+    run.feed.publish = watch.bus.publish
+    await run.go()
+    fired = [alert for batch in raised for alert in batch.alerts]
+    assert len(fired) == len(PAIRS)
+    assert all(alert.fired_ms < NOW_MS - 60_000 for alert in fired)
+    assert not any(alert.late for alert in fired)
+
+
 async def test_event_sequence_does_not_depend_on_when_the_task_runs() -> None:
     def facts(events: list[Any]) -> list[Any]:
-        kinds = (Trades, Quotes, Tickers)
-        return [
-            event._replace(received_ms=0) if isinstance(event, kinds) else event
-            for event in events
-            if not isinstance(event, FeedStatus)
-        ]
+        return [event for event in events if not isinstance(event, FeedStatus)]
 
     smooth = facts(await Run().go(*[0.1] * 40))
     rough = facts(await Run().go(1.7, 0.05, 2.25))

@@ -102,7 +102,7 @@ async def test_webhook_never_connects_to_a_refused_host_however_it_is_written(
         raise OSError(111, "refused by the test")
 
     monkeypatch.setattr(aiohttp.connector.TCPConnector, "_wrap_create_connection", open_socket)
-    hook = Webhook(urls=(f"http://{host}/",), secret="", private=False, clock=ManualClock(T0))
+    hook = Webhook(name="webhook", url=f"http://{host}/", secret="", private=False, clock=ManualClock(T0))
     fact = alert()
     message = Message("m", [Told(notices_of(fact, ("webhook",), T0)[0], fact)], False, "live")
     with pytest.raises(DeliveryFailed):
@@ -115,7 +115,7 @@ async def test_failure_names_the_host_and_none_of_the_secrets() -> None:
     fact = alert()
     message = Message("m", [Told(notices_of(fact, ("webhook",), T0)[0], fact)], False, "live")
     with pytest.raises(DeliveryFailed) as caught:
-        await Webhook(urls=(url,), secret="", private=True, clock=ManualClock(T0)).send(message)
+        await Webhook(name="webhook", url=url, secret="", private=True, clock=ManualClock(T0)).send(message)
     assert "http://127.0.0.1:1" in str(caught.value)
     assert not any(secret in str(caught.value) for secret in ("user", "word", "T0KEN", "SECRET"))
 
@@ -131,5 +131,5 @@ async def test_webhook_connects_to_the_address_it_has_checked(monkeypatch: pytes
     fact = alert()
     message = Message("m", [Told(notices_of(fact, ("webhook",), T0)[0], fact)], False, "live")
     with pytest.raises(DeliveryFailed, match="refused by the test"):
-        await Webhook(urls=("http://localhost:81/",), secret="", private=True, clock=ManualClock(T0)).send(message)
+        await Webhook(name="webhook", url="http://localhost:81/", secret="", private=True, clock=ManualClock(T0)).send(message)
     assert ("127.0.0.1", 81) in opened

@@ -1,0 +1,40 @@
+"""Prices at 00:00 UTC, from the candles at hand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..engine.candles import CandleBook
+from .day import DAY_MS
+from .routes import Route
+
+_HOUR_MS = 3_600_000
+
+
+def opening(candles: CandleBook, symbol: str, now_ms: int) -> float | None:
+    """The price with which the day of `now_ms` began: yesterday's close, else the first price of the day; None when neither is
+    known (a start in the middle of the day without the venue's history)."""
+    start_ms = now_ms - now_ms % DAY_MS
+    for interval, length in (("1d", DAY_MS), ("1h", _HOUR_MS)):
+        rows = candles.recent(symbol, interval, 26)
+        before = next((one.close for one in rows if one.time_ms == start_ms - length), None)
+        if before is not None:
+            return before
+    hours = (one for one in candles.recent(symbol, "1h", 26) if one.time_ms == start_ms and not one.gap)
+    today = candles.current(symbol, "1d")
+    if (first := next(hours, None)) is not None:
+        return first.open
+    return today.open if today is not None and today.time_ms == start_ms and not today.gap else None
+
+
+def opening_of(candles: CandleBook, route: Route | None, now_ms: int) -> float | None:
+    """The same for an asset, along its route to the base currency."""
+    if route is None:
+        return None
+    price = 1.0
+    for leg in route:
+        found = opening(candles, leg.symbol, now_ms)
+        if found is None or not found > 0:
+            return None
+        price = price / found if leg.inverted else price * found
+    return price if np.isfinite(price) else None
