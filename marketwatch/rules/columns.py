@@ -191,6 +191,10 @@ class WindowColumns:
     @property
     def _change(self) -> F8:
         places = len(self._ends)
+        if self._settled:
+            earlier = np.full(places, np.nan)
+            earlier[self._closed :] = self._ends[: max(0, places - self._closed)]
+            return 100.0 * (self._price / self._b.flat(np.repeat(earlier, self._b.per)) - 1.0)
         known = np.where(np.isnan(self._ends), places, np.arange(places))
         coming = np.minimum.accumulate(known[::-1])[::-1]
         number = self._b.number.astype(np.int64)

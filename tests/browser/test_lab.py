@@ -25,6 +25,13 @@ async def threshold_of(page: Page) -> float:
     return float(found[1])
 
 
+async def until(page: Page, condition: str) -> None:
+    """Wait until something is so in the page; Playwright's own way needs `eval`, which the pages forbid."""
+    async with asyncio.timeout(WAIT_MS / 1000):
+        while not await page.evaluate(f"Boolean({condition})"):
+            await asyncio.sleep(0.05)
+
+
 async def lab(look: Open, demo: Program, path: str = RULE, **more: Any) -> Page:
     """The lab with a line to drag, once the market has been running long enough for one."""
     async with asyncio.timeout(60):
@@ -130,8 +137,8 @@ async def test_progress_is_shown_and_a_changed_mind_ends_the_question(demo: Prog
         [orjson.dumps(line).decode() for line in lines],
     )
     await page.locator("#expression").fill("price > 1")
-    await page.wait_for_function("window.tell")
-    await page.wait_for_function("document.getElementById('lab').classList.contains('asking')")
+    await until(page, "window.tell")
+    await until(page, "document.getElementById('lab').classList.contains('asking')")
     await page.wait_for_timeout(400)
     await page.evaluate("window.tell(0)")
     await expect(page.locator("#working-text")).to_have_text("Waiting: 2 questions are before yours.")
@@ -139,11 +146,11 @@ async def test_progress_is_shown_and_a_changed_mind_ends_the_question(demo: Prog
     await expect(page.locator("#working-text")).to_have_text("42 % · ETHUSDT · 7 s")
     assert await page.locator("#progress").evaluate("(bar) => bar.value") == 42
     await page.locator("#expression").fill("price > 12")
-    await page.wait_for_function("window.aborted === 1")
+    await until(page, "window.aborted === 1")
     await page.wait_for_timeout(800)
     await page.evaluate("window.tell(1)")
     await page.get_by_role("button", name="Cancel").press("Enter")
-    await page.wait_for_function("window.aborted === 2")
+    await until(page, "window.aborted === 2")
     await expect(page.locator("#working")).to_be_hidden()
     await expect(page.locator("#expression")).to_be_focused()
 
