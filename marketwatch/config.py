@@ -58,7 +58,12 @@ FIELDS: tuple[Setting, ...] = (
     Setting("coinbase_ws_url", "COINBASE_WS_URL", "", values.texts, "Coinbase stream endpoints, tried in order; empty: the venue's own"),
     Setting("coinbase_rest_url", "COINBASE_REST_URL", "", values.text, "Coinbase Exchange REST endpoint; empty: the venue's own"),
     Setting("token", _M + "TOKEN", "", values.token, "Token of the owner; empty: made at the first start and kept in the data directory (loopback only)", True),
-    Setting("secret_key", "SECRET_KEY", "", values.text, "Reserved for sessions", True),
+    Setting("secret_key", "SECRET_KEY", "", values.secret_key, "Signs access tokens, 32 bytes or more; empty: made at the first start and kept in the data directory", True),
+    Setting("accounts", _M + "ACCOUNTS", "", values.one_of("", "off", "invite", "open"), "Who may have an account: `off` (loopback only: the owner alone), `invite` or `open`; empty: `off` on loopback, else `invite`"),
+    Setting("guests", _M + "GUESTS", "on", values.switch, "With accounts: whether who is not signed in may look at the market pages"),
+    Setting("cors", _M + "CORS", "", values.origins, "Origins whose pages may call the API with a token, such as `https://app.example.org`"),
+    Setting("oidc_issuer", _M + "OIDC_ISSUER", "", values.issuer, "Identity provider whose tokens are taken too: the `iss` of its tokens; empty: none"),
+    Setting("oidc_audience", _M + "OIDC_AUDIENCE", "", values.text, "The `aud` that these tokens must have: the client or project at the provider"),
     Setting("feed", _M + "FEED", "auto", values.feed, "`auto`, `binance`, `binance-us`, `coinbase`, `demo` or `recorded:PATH[@SPEED]`"),
     Setting("symbols", _M + "SYMBOLS", "BTCUSDT,ETHUSDT,SOLUSDT,BNBUSDT,XRPUSDT,DOGEUSDT,ADAUSDT,TRXUSDT", values.symbols, "Pairs to watch, or `all:USDT`"),
     Setting("binance_stream", _M + "BINANCE_STREAM", "trade", values.one_of("trade", "aggtrade"), "Which Binance trade stream to read"),
@@ -119,6 +124,11 @@ class Settings:
     coinbase_rest_url: str
     token: str
     secret_key: str
+    accounts: str
+    guests: bool
+    cors: tuple[str, ...]
+    oidc_issuer: str
+    oidc_audience: str
     feed: str
     symbols: tuple[str, ...]
     binance_stream: str
@@ -170,6 +180,11 @@ class Settings:
             return host.lower().rstrip(".") == "localhost"
 
     @property
+    def accounts_mode(self) -> str:
+        """`off`, `invite` or `open`: without a word of the settings nobody needs an account on loopback."""
+        return self.accounts or ("off" if self.loopback else "invite")
+
+    @property
     def rules_file(self) -> Path:
         """Where the rules are read from, whether the file exists or not."""
         return self.rules or self.data_dir / "rules.yml"
@@ -206,7 +221,19 @@ def load(
     texts |= {name: (value, f"--{name.replace('_', '-')}") for name, value in (overrides or {}).items()}
     values = {row.field: _parse(row, *texts[row.field]) for row in FIELDS}
     values["data_dir"] = values["data_dir"] or default_data_dir(environ)
-    return Settings(**values)
+    return _consistent(Settings(**values))
+
+
+def _consistent(settings: Settings) -> Settings:
+    """Raises ConfigError where settings do not go together."""
+    if settings.accounts == "off" and not settings.loopback:
+        raise ConfigError(
+            f"MARKETWATCH_ACCOUNTS was 'off', but HOST is {settings.host!r}, which other machines can reach: set it to invite or "
+            "open, or listen on 127.0.0.1."
+        )
+    if bool(settings.oidc_issuer) != bool(settings.oidc_audience):
+        raise ConfigError("MARKETWATCH_OIDC_ISSUER and MARKETWATCH_OIDC_AUDIENCE are needed together; only one of them is set.")
+    return settings
 
 
 def _parse(row: Setting, text: str, origin: str) -> Any:

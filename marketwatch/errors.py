@@ -14,7 +14,7 @@
     │   ├── StoreDamaged       the SQLite file is not a sound database
     │   └── MigrationError     the schema is newer than the code, or an applied file was changed
     └── RequestError           what a client asked for cannot be answered; `code` names the kind
-        ├── InvalidRequest, Unauthorized, Forbidden, NotFound, Conflict, Unavailable ...
+        ├── InvalidRequest, Unauthorized, Forbidden, NotFound, Conflict, TooMany, Unavailable ...
 
 Beside their subject stand RuleError (a rule's text, `rules`), RulesFileError (the rules file, `alerts`) and DeliveryFailed (one
 attempt to tell the outside, `notify`).
@@ -118,6 +118,17 @@ class Conflict(RequestError):
 
     code = "CONFLICT"
     status = 409
+
+
+class TooMany(RequestError):
+    """Too often; `retry_after_s` says when to come again."""
+
+    code = "RATE_LIMITED"
+    status = 429
+
+    def __init__(self, message: str, retry_after_s: int, details: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__(message, details)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(RequestError):

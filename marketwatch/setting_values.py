@@ -159,6 +159,35 @@ def token(value: str) -> str:
     return text
 
 
+def secret_key(value: str) -> str:
+    """A key that is long enough for HMAC-SHA256, or nothing."""
+    text = value.strip()
+    if text and len(text.encode()) < 32:
+        raise ValueError("a text of at least 32 bytes that nobody can guess, or nothing")
+    return text
+
+
+def issuer(value: str) -> str:
+    """An identity provider as its tokens name it, or nothing: over TLS, but for one on this machine."""
+    text = value.strip()
+    if text:
+        address(text, ("https", "http"))
+        host = urlsplit(text).hostname
+        if text.startswith("http:") and host not in ("127.0.0.1", "localhost", "::1"):
+            raise ValueError("an address that begins with https://")
+    return text
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """Origins as browsers send them: scheme, host, port where it is not the usual one."""
+    found = tuple(dict.fromkeys(part.lower().rstrip("/") for part in texts(value)))
+    for part in found:
+        address(part, ("https", "http"))
+        if urlsplit(part).path or urlsplit(part).query or "@" in part:
+            raise ValueError("origins such as https://app.example.org")
+    return found
+
+
 def feed(value: str) -> str:
     """The name of a feed."""
     text = value.strip()

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
-from pathlib import Path
 
 from ..clock import Clock
 from ..config import Settings
+from .kept import kept_secret
 
 FILE = "owner-token"
 COOKIE_S = 30 * 86_400
@@ -92,36 +91,6 @@ def open_owner(settings: Settings, clock: Clock) -> Owner:
         return Owner(token="", clock=clock, why=why)
     path = settings.data_dir / FILE
     try:
-        return Owner(token=_kept(path), clock=clock, place=str(path))
+        return Owner(token=kept_secret(path), clock=clock, place=str(path))
     except OSError:
         return Owner(token=secrets.token_urlsafe(32), clock=clock)
-
-
-def _kept(path: Path) -> str:
-    """The token in the file, which is made when there is none. Raises OSError."""
-    found = _read(path)
-    if found:
-        return found
-    path.parent.mkdir(parents=True, exist_ok=True)
-    token = secrets.token_urlsafe(32)
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(token + "\n")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return token
-
-
-def _read(path: Path) -> str:
-    """What the file holds; "" where it is missing or holds no token. One that others may read is closed to them."""
-    try:
-        mode = path.stat().st_mode
-        if mode & 0o077:
-            path.chmod(0o600)
-        found = path.read_text("ascii").strip()
-    except (FileNotFoundError, UnicodeDecodeError):
-        return ""
-    return found if len(found) >= 32 and found.isprintable() else ""

@@ -53,10 +53,15 @@ class Bucket:
         return empty
 
     def take_whole(self, where: NDArray[np.intp], cells: NDArray[np.float64], gap: NDArray[np.bool_]) -> None:
-        """Replace what was seen of some symbols by `cells` (8, k), all that is known until now."""
+        """Replace what was seen of some symbols by `cells` (8, k), all that is known until now.
+
+        The carried price of an open candle without a trade is no price of its first one: it is forgotten."""
         self.cells[:, where] = cells
         self.unseen[where], self.gap_steps[where], self.mended[where] = gap, 0, True
-        self.first_ms[where] = np.where(self.empty_ones[where], _NEVER, -1)
+        empty = self.empty_ones[where]
+        if not self.closed:
+            self.cells[:VOLUME, where[empty]] = np.nan
+        self.first_ms[where] = np.where(empty, _NEVER, -1)
         self.last_ms[where] = -1
 
     def fold(self, where: NDArray[np.intp], time_ms: int, prices: NDArray[np.float64], sums: NDArray[np.float64]) -> None:

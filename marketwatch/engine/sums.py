@@ -4,6 +4,9 @@ Three things keep the rounding of add-and-subtract from showing. Prices are summ
 second set of sums only ever adds; after as many steps as the window is long it IS the window's sum, and replaces the first
 (re-summing without a spike). And when what is left of a sum is tiny against what it once held, so that cancellation shows, that
 symbol is summed anew from the ring before the value is given out (`shaky`).
+
+The second set takes over at bucket numbers that the window's length divides. So three windows after any start the sums are the
+same to the last bit, whenever the start was: a replay says what live said.
 """
 
 from __future__ import annotations
@@ -216,7 +219,7 @@ class Sums:
         return self._joint.copy() if lost else self._joint + _one_return(head)
 
     def _renew(self, cells: F8, added: F8, *, clean: bool) -> None:
-        """Feed the sums that only add; after a whole turn they take over."""
+        """Feed the sums that only add; where a turn ends they take over, and begin anew."""
         self._turn += 1
         deviation = cells[PRICE] - self._fresh_anchor
         if not clean:
@@ -225,10 +228,14 @@ class Sums:
         added[DEVIATIONS] = deviation
         np.multiply(deviation, self._turn, out=added[WEIGHTED])
         self._fresh += added
-        if self._turn >= self._length:
-            self._take_over(cells)
+        if self._end % self._length == 0:
+            if self._turn == self._length:
+                self._take_over()
+            self._fresh = np.zeros_like(self._fresh)
+            self._fresh_anchor = np.where(np.isnan(cells[PRICE]), self.anchor, cells[PRICE])
+            self._turn = 0
 
-    def _take_over(self, cells: F8) -> None:
+    def _take_over(self) -> None:
         oldest = self._ring.row(self.start)
         clean = self._ring.is_clean(self.start)
         extra = np.zeros_like(self._fresh)
@@ -237,9 +244,6 @@ class Sums:
         self._relate(extra, oldest, clean=clean)
         self.sums, self.anchor = self._fresh - extra, self._fresh_anchor
         self._peak = self._fresh[WATCHED].copy()
-        self._fresh = np.zeros_like(self._fresh)
-        self._fresh_anchor = np.where(np.isnan(cells[PRICE]), self.anchor, cells[PRICE])
-        self._turn = 0
 
     # Exactness
 

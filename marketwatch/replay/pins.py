@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
+from ..alerts.compiled import program_of, recovery
 from ..model.alerts import Alert, Alerts, AlertState, Pin, Pinned
 from ..model.market import Samples, Trades
+from ..rules.errors import RuleError
+from ..rules.nodes import Derived, Metric, Span, WhaleCount, of_type
+from ..rules.program import Program
 from ..watch import Watch
 
 AROUND_MS = 300_000
 """Before and after the moment at which an alert fired."""
 MOST_LEAD_MS = 86_400_000
+_TURNS, _EMA_TURNS, _BESIDE_MS = 3, 20, 60_000
 _REMEMBERED = 5_000
 _MOST_SYMBOLS = 8
 _NAMED = re.compile(r"['\"]([^'\"]{1,64})['\"]")
@@ -30,11 +36,36 @@ def symbols_of(alert: Alert, watched: Iterable[str], reference: str) -> list[str
 
 
 def lead_ms(alert: Alert, sample_ms: int) -> int:
-    """How far before its moment the alert's rule looked: twice its longest window and its wait, five minutes to a day."""
-    windows: dict[str, Any] = alert.context.get("windows") or {}
+    """How far before its moment the samples must reach for every term to be as it was to the last bit: five minutes to a day.
+
+    Sums need three windows (see `engine.sums`), exponential averages twenty.
+    """
+    spans, beside = [0], _BESIDE_MS
+    for program in programs_of(alert):
+        for metric in of_type(program.expression, Metric):
+            times = _EMA_TURNS if metric.name == "ema" else _TURNS
+            spans.append(times * _span_ms(metric.window, sample_ms))
+        spans += [_span_ms(one.window, sample_ms) for one in of_type(program.expression, WhaleCount)]
+        beside += sum(_TURNS * _span_ms(one.window, sample_ms) for one in of_type(program.expression, Derived))
     rule: dict[str, Any] = alert.context.get("rule") or {}
-    lengths = [_whole(window.get("length")) * sample_ms for window in windows.values() if isinstance(window, dict)]
-    return min(MOST_LEAD_MS, max(AROUND_MS, 2 * max(lengths, default=0) + _whole(rule.get("for_ms"))))
+    return min(MOST_LEAD_MS, max(AROUND_MS, max(spans) + beside + _whole(rule.get("for_ms"))))
+
+
+def programs_of(alert: Alert) -> list[Program]:
+    """Condition and recovery of the alert's rule, as far as they can be understood."""
+    rule: dict[str, Any] = alert.context.get("rule") or {}
+    found: list[Program] = []
+    with suppress(RuleError):
+        found.append(program_of(str(rule.get("expression", ""))))
+        if rule.get("recover"):
+            found.append(program_of(recovery(found[0], str(rule["recover"]))))
+    return found
+
+
+def _span_ms(window: Span | None, sample_ms: int) -> int:
+    if window is None:
+        return 0
+    return window.ms or window.count * sample_ms
 
 
 def _whole(value: object) -> int:

@@ -12,22 +12,26 @@ from ..alerts.compiled import list_names
 from ..alerts.episodes import rule_of
 from ..alerts.lookout import Lookout
 from ..config import Settings
+from ..engine.candles import INTERVALS
 from ..errors import NotFound
 from ..model.alerts import Alert, Alerts, Rule, Watchlists
 from ..model.market import Candle, Samples, Source, VenueCandles, Whale, Whales
 from ..model.silences import Silence, Silences
 from ..ports import MarketStore, SampleColumns
+from ..rules.nodes import Indicator, of_type
 from ..watch import Watch
 from .incident import find_alert
-from .pins import AROUND_MS, lead_ms, symbols_of
+from .pins import AROUND_MS, lead_ms, programs_of, symbols_of
 
 _DAY_MS = 86_400_000
+_MOST_CANDLES = 300
 _PRICES = ("open", "high", "low", "price")
 _FLOWS = ("volume", "notional", "taker_buy_volume", "trades", "first_id", "last_id")
 
 
 class Script(NamedTuple):
-    """What is stored for a rerun of `alert`. `candles`: one-minute ones of the day before, to warm long windows."""
+    """What is stored for a rerun of `alert`. `candles`: one-minute ones of the day before, to warm long windows, and those
+    of the intervals that the rule names."""
 
     alert: Alert
     rule: Rule
@@ -67,9 +71,18 @@ async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms
         found = await store.whales(symbol, from_ms=from_ms, to_ms=to_ms, limit=10_000)
         whales += [Whale(one.trade, one.value_usd or 0.0, 0.0) for one in found]
         candles += await store.candles(symbol, "1m", from_ms=from_ms - _DAY_MS, to_ms=from_ms // 60_000 * 60_000, limit=1440)
+        for interval in _intervals(alert):
+            end_ms = from_ms // INTERVALS[interval] * INTERVALS[interval]
+            candles += await store.candles(symbol, interval, to_ms=end_ms, limit=_MOST_CANDLES)
     whales.sort(key=lambda whale: (whale.trade.time_ms, whale.trade.symbol, whale.trade.trade_id))
     silences = await store.silences()
     return Script(alert, rule_of(facts)._replace(enabled=True), symbols, from_ms, to_ms, samples, whales, candles, silences)
+
+
+def _intervals(alert: Alert) -> list[str]:
+    """Intervals other than a minute of the candles that the alert's rule looks at."""
+    named = [one.interval for program in programs_of(alert) for one in of_type(program.expression, Indicator)]
+    return [interval for interval in dict.fromkeys(named) if interval != "1m"]
 
 
 def steps(samples: Sequence[SampleColumns], symbols: tuple[str, ...], to_ms: int) -> Iterator[Samples]:

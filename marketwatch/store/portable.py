@@ -16,12 +16,14 @@ import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import zstandard
 
 from ..errors import StoreError
+from .account_tables import ACCOUNT_TABLES
+from .table import Table
 
 FORMAT = "marketwatch-backup"
 VERSION = 1
@@ -32,33 +34,6 @@ _METRICS = (
     "price", "spread_bps", "sma", "ema", "wma", "vwap", "price_std", "volatility", "realized_vol", "drawdown", "max_drawdown",
     "change", "zscore", "high", "low", "volume", "trade_rate", "buy_ratio", "correlation", "beta",
 )  # fmt: skip
-
-
-class Table(NamedTuple):
-    """A table of the backup. Columns that are in none of the three sets hold whole numbers (times among them).
-
-    `later`: what the last columns hold in a backup that was made before they were there.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    switches: frozenset[str] = frozenset()
-    floats: frozenset[str] = frozenset()
-    texts: frozenset[str] = frozenset()
-    later: tuple[Any, ...] = ()
-
-    def types(self) -> tuple[tuple[type, ...], ...]:
-        """What a row of a backup may hold, per column."""
-        nothing = type(None)
-        kinds: list[tuple[type, ...]] = []
-        for name in self.columns:
-            if name in self.switches:
-                kinds.append((bool,))
-            elif name in self.floats:
-                kinds.append((float, int, nothing))
-            else:
-                kinds.append((str if name in self.texts else int, nothing))
-        return tuple(kinds)
 
 
 TABLES: tuple[Table, ...] = (
@@ -155,6 +130,7 @@ TABLES: tuple[Table, ...] = (
         texts=frozenset({"silence_id", "rule_id", "symbol", "severity", "comment", "who"}),
     ),
     Table("pins", ("alert_id", "symbol", "from_time", "to_time"), texts=frozenset({"alert_id", "symbol"})),
+    *ACCOUNT_TABLES,
 )  # fmt: skip
 
 

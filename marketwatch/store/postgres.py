@@ -26,7 +26,7 @@ from .postgres_keep import measure, retain
 from .postgres_schema import migrate_postgres, schema_version_postgres, storage_detail
 from .postgres_write import PostgresBatch, Written
 from .queries import queries
-from .reads import Reads
+from .reads import Reads, Step
 
 T = TypeVar("T")
 
@@ -39,6 +39,10 @@ _WRITE_S = 20.0
 _FIRST_S = 15.0
 _LEAVE_S = 2.0
 _LONG_S = 3600.0
+
+
+class _NothingChanged(StoreError):
+    """A step that must change a row changed none: the transaction is undone."""
 
 
 async def set_codecs(connection: Any) -> None:
@@ -240,6 +244,19 @@ class PostgresStore(Reads):
             return int((await connection.execute(queries()[query], *values)).rsplit(" ", 1)[-1])
 
         return await self._transaction(change)
+
+    async def changes(self, steps: Sequence[Step]) -> bool:
+        async def run(connection: Any) -> None:
+            for step in steps:
+                status = await connection.execute(queries()[step.query], *step.values)
+                if step.must and int(status.rsplit(" ", 1)[-1]) == 0:
+                    raise _NothingChanged
+
+        try:
+            await self._transaction(run)
+        except _NothingChanged:
+            return False
+        return True
 
     # Reading
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from ..clock import Clock
 from ..errors import StoreError
-from .portable import TABLES, BackupWriter, Progress, Table, check_backup, grouped, read_backup
+from .portable import TABLES, BackupWriter, Progress, check_backup, grouped, read_backup
 from .postgres_schema import day_of, make_partitions
+from .table import Table
 
 _ROWS_AT_ONCE = 5_000
 

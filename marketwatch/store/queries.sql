@@ -224,6 +224,164 @@ FROM alert_rules WHERE CAST($1 AS text) IS NULL OR rule_id = $1 ORDER BY rule_id
 SELECT notification_id, alert_id, channel, kind, state, attempts, created_at, last_error, due_at, sent_at
 FROM outbox WHERE CAST($1 AS text) IS NULL OR state = $1 ORDER BY created_at, notification_id LIMIT $2
 
+-- name: add_user
+INSERT INTO accounts (user_id, username, username_key, email, email_key, password_hash, role, created_at, active, totp_secret,
+  totp_confirmed, totp_step, outside, preferences)
+VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN EXISTS (SELECT 1 FROM accounts) THEN $7 ELSE 'admin' END, $8, $9, $10, $11, $12, $13,
+  $14)
+ON CONFLICT DO NOTHING
+
+-- name: use_invitation
+UPDATE invitations SET used_at = $2, used_by = $3 WHERE invitation_id = $1 AND used_at IS NULL AND expires_at > $2
+
+-- name: user
+SELECT user_id, username, email, password_hash, role, created_at, active, totp_secret, totp_confirmed, totp_step, outside,
+  preferences
+FROM accounts WHERE user_id = $1
+
+-- name: user_named
+SELECT user_id, username, email, password_hash, role, created_at, active, totp_secret, totp_confirmed, totp_step, outside,
+  preferences
+FROM accounts WHERE username_key = $1 OR email_key = $1 ORDER BY CASE WHEN username_key = $1 THEN 0 ELSE 1 END LIMIT 1
+
+-- name: user_outside
+SELECT user_id, username, email, password_hash, role, created_at, active, totp_secret, totp_confirmed, totp_step, outside,
+  preferences
+FROM accounts WHERE outside = $1
+
+-- name: users
+SELECT user_id, username, email, password_hash, role, created_at, active, totp_secret, totp_confirmed, totp_step, outside,
+  preferences
+FROM accounts ORDER BY created_at, user_id LIMIT 1000
+
+-- name: count_users
+SELECT count(*) FROM accounts
+
+-- name: set_profile
+UPDATE accounts SET username = $2, username_key = $3, email = $4, email_key = $5
+WHERE user_id = $1 AND NOT EXISTS (SELECT 1 FROM accounts o WHERE o.user_id <> $1 AND (o.username_key = $3 OR o.email_key = $5))
+
+-- name: set_preferences
+UPDATE accounts SET preferences = $2 WHERE user_id = $1
+
+-- name: set_password
+UPDATE accounts SET password_hash = $2 WHERE user_id = $1
+
+-- name: set_standing
+UPDATE accounts SET role = $2, active = $3
+WHERE user_id = $1 AND ((CAST($2 AS text) = 'admin' AND $3)
+  OR EXISTS (SELECT 1 FROM accounts o WHERE o.user_id <> $1 AND o.role = 'admin' AND o.active))
+
+-- name: set_totp
+UPDATE accounts SET totp_secret = $2, totp_confirmed = $3, totp_step = $4 WHERE user_id = $1
+
+-- name: use_totp_step
+UPDATE accounts SET totp_step = $2 WHERE user_id = $1 AND totp_step < $2
+
+-- name: drop_recovery_codes
+DELETE FROM recovery_codes WHERE user_id = $1
+
+-- name: add_recovery_code
+INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, $2)
+
+-- name: use_recovery_code
+UPDATE recovery_codes SET used_at = $3 WHERE user_id = $1 AND code_hash = $2 AND used_at IS NULL
+
+-- name: recovery_codes_left
+SELECT count(*) FROM recovery_codes WHERE user_id = $1 AND used_at IS NULL
+
+-- name: add_session
+INSERT INTO sessions (session_id, user_id, kind, token_hash, created_at, seen_at, expires_at, address, agent)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- name: session
+SELECT session_id, user_id, kind, token_hash, created_at, seen_at, expires_at, address, agent FROM sessions WHERE session_id = $1
+
+-- name: session_of_token
+SELECT session_id, user_id, kind, token_hash, created_at, seen_at, expires_at, address, agent FROM sessions WHERE token_hash = $1
+
+-- name: sessions_of
+SELECT session_id, user_id, kind, token_hash, created_at, seen_at, expires_at, address, agent FROM sessions
+WHERE user_id = $1 ORDER BY created_at DESC, session_id LIMIT 1000
+
+-- name: touch_session
+UPDATE sessions SET seen_at = $2, address = $3 WHERE session_id = $1
+
+-- name: end_session
+DELETE FROM sessions WHERE session_id = $1
+
+-- name: end_sessions_of
+DELETE FROM sessions WHERE user_id = $1 AND session_id <> $2
+
+-- name: drop_ended
+DELETE FROM sessions WHERE expires_at <= $1 OR (kind = 'browser' AND seen_at <= $2)
+
+-- name: drop_refresh_tokens
+DELETE FROM refresh_tokens WHERE session_id = $1
+
+-- name: drop_orphans
+DELETE FROM refresh_tokens WHERE NOT EXISTS (SELECT 1 FROM sessions s WHERE s.session_id = refresh_tokens.session_id)
+
+-- name: drop_expired_tokens
+DELETE FROM refresh_tokens WHERE expires_at <= $1
+
+-- name: add_refresh_token
+INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at, used_at) VALUES ($1, $2, $3, $4, $5)
+
+-- name: refresh_token
+SELECT token_hash, session_id, issued_at, expires_at, used_at FROM refresh_tokens WHERE token_hash = $1
+
+-- name: use_refresh_token
+UPDATE refresh_tokens SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL
+
+-- name: add_api_key
+INSERT INTO api_keys (key_id, user_id, name, token_hash, hint, scopes, created_at, expires_at, used_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- name: api_key
+SELECT key_id, user_id, name, token_hash, hint, scopes, created_at, expires_at, used_at FROM api_keys WHERE token_hash = $1
+
+-- name: api_keys_of
+SELECT key_id, user_id, name, token_hash, hint, scopes, created_at, expires_at, used_at FROM api_keys
+WHERE user_id = $1 ORDER BY created_at DESC, key_id LIMIT 1000
+
+-- name: touch_api_key
+UPDATE api_keys SET used_at = $2 WHERE key_id = $1
+
+-- name: drop_api_key
+DELETE FROM api_keys WHERE user_id = $1 AND key_id = $2
+
+-- name: add_invitation
+INSERT INTO invitations (invitation_id, token_hash, role, email, invited_by, created_at, expires_at, used_at, used_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- name: invitation
+SELECT invitation_id, token_hash, role, email, invited_by, created_at, expires_at, used_at, used_by FROM invitations
+WHERE token_hash = $1
+
+-- name: invitation_for
+SELECT invitation_id, token_hash, role, email, invited_by, created_at, expires_at, used_at, used_by FROM invitations
+WHERE email = $1 AND used_at IS NULL AND expires_at > $2 ORDER BY created_at LIMIT 1
+
+-- name: invitations
+SELECT invitation_id, token_hash, role, email, invited_by, created_at, expires_at, used_at, used_by FROM invitations
+ORDER BY created_at DESC, invitation_id LIMIT 1000
+
+-- name: drop_invitation
+DELETE FROM invitations WHERE invitation_id = $1 AND used_at IS NULL
+
+-- name: append_audit
+INSERT INTO audit_log (sequence, time, actor, action, subject, result, address, previous, digest)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (sequence) DO NOTHING
+
+-- name: audit_before
+SELECT sequence, time, actor, action, subject, result, address, previous, digest FROM audit_log
+WHERE sequence < $1 ORDER BY sequence DESC LIMIT $2
+
+-- name: audit_after
+SELECT sequence, time, actor, action, subject, result, address, previous, digest FROM audit_log
+WHERE sequence > $1 ORDER BY sequence LIMIT $2
+
 -- name: deliveries
 SELECT notification_id, alert_id, channel, kind, state, attempts, created_at, last_error, due_at, sent_at
 FROM outbox

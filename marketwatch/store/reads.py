@@ -6,7 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..model.alerts import Alert, AlertState, Notification, Rule
 from ..model.market import Candle, Gap, Instrument
@@ -33,6 +33,14 @@ def _limit(limit: int) -> int:
     return min(max(limit, 0), _MOST)
 
 
+class Step(NamedTuple):
+    """One named query of a transaction. `must`: where it changes no row, nothing of the transaction is kept."""
+
+    query: str
+    values: tuple[Any, ...]
+    must: bool = True
+
+
 class Reads(ABC):
     """Reading methods of MarketStore. Times beyond 1970 to 9999 are clipped, limits are 0 to 100,000."""
 
@@ -47,6 +55,18 @@ class Reads(ABC):
     @abstractmethod
     async def _change(self, query: str, *values: Any) -> int:
         """Run a named query that changes rows, in a transaction; answers how many. Raises StoreUnavailable or StoreError."""
+
+    @abstractmethod
+    async def changes(self, steps: Sequence[Step]) -> bool:
+        """Run named queries in one transaction. False, and nothing is kept, where one that must change a row changes none."""
+
+    async def rows(self, query: str, *values: Any) -> Sequence[Sequence[Any]]:
+        """The answer of a named query, for the ports beside MarketStore."""
+        return await self._rows(query, *values)
+
+    async def change(self, query: str, *values: Any) -> int:
+        """How many rows a named query changed, for the ports beside MarketStore."""
+        return await self._change(query, *values)
 
     def _learn(self, rows: Sequence[Sequence[Any]]) -> None:
         """Take over the answer of `symbol_ids`."""

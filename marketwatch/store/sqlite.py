@@ -22,9 +22,10 @@ from .lock import WriterLock
 from .migrate import Migration, load_migrations, migrate_sqlite, schema_version_sqlite
 from .portable import Progress
 from .queries import sqlite_queries
-from .reads import Reads
+from .reads import Reads, Step
 from .sqlite_copy import dump, refill
 from .sqlite_keep import Keeper, measure
+from .sqlite_steps import run_steps
 from .sqlite_write import SqliteWriter
 
 T = TypeVar("T")
@@ -210,6 +211,9 @@ class SqliteStore(Reads):
             return self._own_connection().execute(sqlite_queries()[query], values).rowcount
 
         return await self._on_writer(change)
+
+    async def changes(self, steps: Sequence[Step]) -> bool:
+        return await self._on_writer(lambda: run_steps(self._own_connection(), steps))
 
     async def _rows(self, query: str, *values: Any) -> Sequence[Sequence[Any]]:
         return await self._read(lambda connection: connection.execute(sqlite_queries()[query], values).fetchall())

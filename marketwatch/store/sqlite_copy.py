@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ..clock import Clock
 from ..errors import StoreError
-from .portable import TABLES, BackupWriter, Progress, Table, check_backup, grouped, read_backup
+from .portable import TABLES, BackupWriter, Progress, check_backup, grouped, read_backup
 from .sqlite_file import connect_reader
+from .table import Table
 
 _ROWS_AT_ONCE = 5_000
 

@@ -96,6 +96,18 @@ def test_open_candles_after_a_start_in_mid_interval_are_whole_once_history_came(
     assert rig.book.mismatches == {}
 
 
+def test_open_candle_that_was_empty_when_history_came_does_not_keep_the_carried_price() -> None:
+    start = 5 * HOUR + 2 * MINUTE
+    trades = [a_trade(4 * HOUR, 1, 105.0), a_trade(start + 90_000, 2, 100.0), a_trade(start + 100_000, 3, 101.0)]
+    rig = a_rig(start)
+    live_minutes(rig, trades, start, start + 20_000)
+    history(rig, trades, start + 20_000)
+    live_minutes(rig, trades, start + 20_000, start + 2 * MINUTE)
+    found = rig.book.current("A", "15m")
+    assert found is not None
+    assert (found.open, found.high, found.low, found.close) == (100.0, 101.0, 100.0, 101.0)
+
+
 def test_open_candles_before_the_first_minute_is_known_hold_the_history_and_stay_a_gap() -> None:
     start = 5 * HOUR + 34 * MINUTE + 20_000
     trades, rig = a_day(3, start + 10_000), a_rig(start)

@@ -1,0 +1,25 @@
+"""Several named queries of SQLite in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from .queries import sqlite_queries
+from .reads import Step
+
+
+def run_steps(connection: sqlite3.Connection, steps: Sequence[Step]) -> bool:
+    """All of `steps` or nothing: see `Reads.changes`. `connection` must be in autocommit mode. Raises sqlite3.Error."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in steps:
+            if connection.execute(sqlite_queries()[step.query], step.values).rowcount == 0 and step.must:
+                connection.execute("ROLLBACK")
+                return False
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return True
