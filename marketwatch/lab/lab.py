@@ -1,7 +1,8 @@
 """The lab: from a question to its answer, symbol by symbol and piece by piece.
 
-Memory stays bounded: a piece is at most 700,000 steps of the columns that the rule needs, a symbol keeps 17 bytes a step until
-its episodes are known, and two symbols are worked on at a time only while each is at most three million steps long.
+Memory stays bounded: a piece is 250,000 to 700,000 steps of the columns that the rule needs, a symbol keeps 17 bytes a step until
+its episodes are known, and two symbols are worked on at a time only while each is at most three million steps long and the rule
+looks at three columns beside the price at most.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .question import Question
 from .trial import Trial, conclude, look, pieces, track_of
 
 _SIDE_BY_SIDE = 3_000_000
+_FEW_COLUMNS = 3
 
 
 class Progress(NamedTuple):
@@ -82,7 +84,8 @@ class _Run:
         self._tuned = tuned
         self._pieces = list(pieces(question))
         self._done = 0
-        self._room = asyncio.Semaphore(2 if question.steps <= _SIDE_BY_SIDE else 1)
+        small = question.steps <= _SIDE_BY_SIDE and len(question.columns) <= _FEW_COLUMNS
+        self._room = asyncio.Semaphore(2 if small else 1)
 
     async def trials(self) -> list[Trial]:
         try:

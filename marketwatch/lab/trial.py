@@ -19,7 +19,8 @@ from .question import Question
 from .trace import Trace, traced
 
 HORIZONS_MIN = (5, 15, 60)
-PIECE_STEPS = 700_000
+PIECE_STEPS = 250_000
+LONG_PIECE_STEPS = 700_000
 _RANDOM = 2_000
 I8 = NDArray[np.int64]
 
@@ -85,12 +86,16 @@ def _edges(question: Question) -> tuple[int, int]:
 
 
 def pieces(question: Question) -> Iterator[tuple[int, int, int]]:
-    """`(read from, evaluate from, to)` of bounded pieces in order: the first begins with the lead, later ones repeat it."""
+    """`(read from, evaluate from, to)` of bounded pieces in order: the first begins with the lead, later ones repeat it.
+
+    A piece is 250,000 steps, up to 700,000 where the lead is so long that short ones would mostly repeat it.
+    """
     step = question.sample_ms
+    size_ms = min(max(PIECE_STEPS, 8 * question.lead_ms // step), LONG_PIECE_STEPS) * step
     start, end = _edges(question)
     begin = start
     while begin < end:
-        to = min(end, begin + PIECE_STEPS * step)
+        to = min(end, begin + size_ms)
         yield (begin if begin == start else begin - question.lead_ms // step * step), begin, to
         begin = to
 
