@@ -16,6 +16,7 @@ from pathlib import Path
 from aiohttp import web
 
 from .accounts.owner import Owner
+from .alerts.rule_desk import RuleDesk
 from .clock import Clock, SystemClock
 from .config import Settings
 from .errors import FeedError, StoreError
@@ -27,6 +28,7 @@ from .ports import DurableStore, Feed, Resumable
 from .session import Session
 from .store import open_store
 from .store.switch import SwitchStore
+from .store.user_database import UserDatabase
 from .tasks import Tasks
 from .telemetry import Telemetry, get_logger
 from .watch import WatchSlot
@@ -53,6 +55,8 @@ class Application:
         self.tasks = Tasks(on_death=self._on_death)
         self.slot = WatchSlot()
         self.store = SwitchStore()
+        self.database = UserDatabase(settings, clock=self.clock)
+        self.desk = RuleDesk(database=self.database, clock=self.clock, file=settings.rules_file)
         self._listener = listener
         self._failing: set[str] = set()
 
@@ -62,6 +66,7 @@ class Application:
             stack.push_async_callback(self.tasks.aclose)
             await stack.enter_async_context(self._server())
             market = self.tasks.start("market", self._market())
+            self.tasks.start("own rules", self.desk.run())
             self.tasks.start("settle", self._settle(), critical=False)
             waiter = asyncio.create_task(stop.wait(), name="stop")
             await asyncio.wait({market, waiter}, return_when=asyncio.FIRST_COMPLETED)
@@ -88,6 +93,7 @@ class Application:
             telemetry=self.telemetry,
             tasks=self.tasks,
             owner=self.owner,
+            desk=self.desk,
         )
         runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_SHUTDOWN_S, keepalive_timeout=15.0)
         await runner.setup()
@@ -156,7 +162,9 @@ class Application:
     async def _build(self, feed: Feed) -> Session:
         instruments = await feed.instruments()
         store = self._store_for(feed)
-        await store.open()
+        async with self.database.changing():
+            await store.open()
+            self.database.use(None if self._throws_away(feed) else store)
         if isinstance(feed, Resumable):
             feed.resume = await store.last_trades(now_ms=self.clock.now_ms())
         session = Session(
@@ -167,6 +175,7 @@ class Application:
             clock=self.clock,
             tasks=self.tasks,
             on_error=self._on_handler_error,
+            desk=self.desk,
         )
         self.store.use(store)
         self.slot.put(session.watch, session.alerting.lookout, session.outbox)
@@ -175,11 +184,14 @@ class Application:
 
     def _store_for(self, feed: Feed) -> DurableStore:
         """The user's database for what is real; a throw-away one for the demo market unless the settings keep it."""
-        if feed.source is Source.DEMO and not self.settings.store_demo:
+        if self._throws_away(feed):
             folder = Path(tempfile.mkdtemp(prefix="marketwatch-demo-"))
             throw_away = replace(self.settings, database_url=f"sqlite:///{folder / 'demo.db'}")
             return open_store(throw_away, clock=self.clock, throw_away=True)
         return open_store(self.settings, clock=self.clock)
+
+    def _throws_away(self, feed: Feed) -> bool:
+        return feed.source is Source.DEMO and not self.settings.store_demo
 
     def _on_handler_error(self, name: str, error: BaseException) -> None:
         """A subscriber failed: counted each time, logged once for each kind of failure."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 
+from .alerts.rule_desk import RuleDesk
 from .clock import SystemClock
 from .config import Settings
 from .errors import FeedError, MarketwatchError, StoreError
@@ -15,6 +16,7 @@ from .feed.choose import open_feed, probe_live
 from .feed.record import record as record_frames
 from .session import Session
 from .store import open_store
+from .store.user_database import UserDatabase
 from .tasks import Tasks
 from .telemetry import get_logger
 
@@ -79,6 +81,8 @@ async def seed(settings: Settings, file: Path) -> int:
     instruments = await feed.instruments()
     store = open_store(settings)
     await store.open()
+    database = UserDatabase(settings, clock=clock)
+    database.use(store)
     session = Session(
         feed=feed,
         instruments=instruments,
@@ -87,6 +91,7 @@ async def seed(settings: Settings, file: Path) -> int:
         clock=clock,
         tasks=tasks,
         on_error=lambda name, error: failures.append(f"{name}: {error!r}"),
+        desk=RuleDesk(database=database, clock=clock, file=settings.rules_file),
     )
     async with session:
         await session.feed_ended()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from .bus import Publish
-from .model.alerts import Alert, AlertState, Notification, Pin, Rule
+from .model.alerts import Alert, AlertState, Notification, Pin, Rule, RuleRemoval
 from .model.market import Candle, Gap, Instrument, Samples, Source, Trade, Whale
 from .model.metrics import MetricTable
 from .model.silences import Silence
@@ -67,6 +68,8 @@ class WriteBatch:
     """The metric table of the moment: replaces the rows of `metrics`."""
     rules: list[Rule] = field(default_factory=list)
     """Versions of rules; older versions stay."""
+    removals: list[RuleRemoval] = field(default_factory=list)
+    """Rules that a person has deleted, or wants back."""
     alerts: list[Alert] = field(default_factory=list)
     """Oldest fact first. A resolved alert stays resolved; a pending one that ends without firing is removed again."""
     notifications: list[Notification] = field(default_factory=list)
@@ -78,7 +81,7 @@ class WriteBatch:
         return (
             len(self.instruments) + len(self.samples) + len(self.trades) + len(self.whales) + len(self.candles)
             + len(self.gaps) + len(self.aggregates) + len(self.venue_candles) + (self.metrics is not None)
-            + len(self.rules) + len(self.alerts) + len(self.pins)
+            + len(self.rules) + len(self.removals) + len(self.alerts) + len(self.pins)
         )  # fmt: skip
 
 
@@ -227,6 +230,9 @@ class MarketStore(Protocol):
     async def rules(self, rule_id: str | None = None, *, every_version: bool = False) -> list[Rule]:
         """The newest version of every rule (of one when named) by rule id, or all versions, newest first."""
 
+    async def removals(self) -> list[RuleRemoval]:
+        """The rules that are deleted now, by rule id."""
+
     async def acknowledge(self, alert_id: str, at_ms: int | None) -> bool:
         """Somebody has seen the alert; the first time counts. None takes it back. False where there is no such alert."""
 
@@ -258,6 +264,21 @@ class MarketStore(Protocol):
 
     def take_notices(self) -> list[Notice]:
         """What happened to the database since the last call, for the person at the screen."""
+
+
+class UserDatabase(Protocol):
+    """The user's own database, whatever market is watched: where what a person has made is kept."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether there may be anything in it."""
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether it is open anyway."""
+
+    def reach(self) -> AbstractAsyncContextManager[MarketStore]:
+        """The open database for a moment. Raises StoreError."""
 
 
 class DurableStore(MarketStore, Protocol):

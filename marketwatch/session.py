@@ -6,6 +6,7 @@ import asyncio
 from typing import Self
 
 from .alerts.alerting import Alerting
+from .alerts.rule_desk import RuleDesk
 from .bus import ErrorHook
 from .clock import Clock
 from .config import Settings
@@ -37,6 +38,7 @@ class Session:
         clock: Clock,
         tasks: Tasks,
         on_error: ErrorHook,
+        desk: RuleDesk,
     ) -> None:
         self.feed = feed
         self.store = store
@@ -54,7 +56,7 @@ class Session:
             routes=routes(settings),
         )
         self.writer.subscribe(self.watch.bus)
-        self.alerting = Alerting(watch=self.watch, store=store, settings=settings, clock=clock)
+        self.alerting = Alerting(watch=self.watch, store=store, settings=settings, clock=clock, desk=desk)
         self.pins = IncidentPins(watch=self.watch, sample_ms=settings.sample_ms)
         self.outbox = Outbox(store=store, settings=settings, clock=clock, publish=self.watch.bus.publish, source=feed.source)
         self._ended = asyncio.Event()

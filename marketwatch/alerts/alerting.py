@@ -1,4 +1,4 @@
-"""Alerting of one session: rules file and stored rules, the lookout, and what it remembers over a restart."""
+"""Alerting of one session: rules file and a person's own rules, the lookout, and what it remembers over a restart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from ..model.system import Level, Notice
 from ..ports import MarketStore
 from ..watch import Watch
 from .lookout import Lookout
-from .rulebook import Rulebook, with_mute
+from .rule_desk import RuleDesk
+from .rulebook import Rulebook
 from .snapshot import active_ids, restore, snapshot
 
 _SAVE_S = 5.0
@@ -36,7 +37,7 @@ class Alerting:
     five seconds and at the end); demo and recordings begin anew.
     """
 
-    def __init__(self, *, watch: Watch, store: MarketStore, settings: Settings, clock: Clock) -> None:
+    def __init__(self, *, watch: Watch, store: MarketStore, settings: Settings, clock: Clock, desk: RuleDesk) -> None:
         self.lookout = Lookout(watch=watch, sample_ms=settings.sample_ms)
         self._watch = watch
         self._store = store
@@ -45,7 +46,7 @@ class Alerting:
         self._memory = Memory(settings.data_dir / f"alerts-{watch.venue}.json") if watch.source is Source.LIVE else None
         self._publish: Publish = watch.bus.publish
         self.rulebook: Rulebook | None = None
-        self._own: list[Rule] = []
+        self._desk = desk
 
     async def begin(self) -> None:
         """Put rules in force and take up what was going on."""
@@ -55,11 +56,15 @@ class Alerting:
         except StoreError as error:
             self._warn(f"The stored rules cannot be read, only those of the rules file are in force: {error}")
         await self._take_silences()
-        self._own = [rule for rule in known if rule.origin != "file"]
+        await self._desk.begin(self._publish)
         self.rulebook = Rulebook(
-            path=self._path, clock=self._clock, publish=self._publish, on_change=self._on_file, known=known,
+            path=self._path,
+            clock=self._clock,
+            publish=self._publish,
+            on_change=self._desk.take_file,
+            known=known,
             current=lambda: self._watch.state.rules,
-        )  # fmt: skip
+        )
         await self.rulebook.refresh()
         await self._restore()
 
@@ -81,16 +86,6 @@ class Alerting:
         """Save for the next start."""
         if self.rulebook is not None:
             await self.save()
-
-    def mute(self, rule_id: str, until_ms: int | None) -> None:
-        """Tell nobody of a rule until then (`FOREVER_MS`: until it is taken back); None takes it back."""
-        self.lookout.use(with_mute(self._watch.state.rules.values(), rule_id, until_ms))
-
-    def _on_file(self, rules: list[Rule]) -> None:
-        """The file's rules changed: they take the place of those of the file, the others stay."""
-        state = self._watch.state
-        others = [rule for rule in state.rules.values() if rule.origin != "file"] if state.rules else self._own
-        self.lookout.use([*rules, *others])
 
     async def _restore(self) -> None:
         if self._memory is None:

@@ -47,6 +47,7 @@ from .yaml_tree import Fields, Items, RulesFileError, Text, Tree, parse_yaml
 
 MOST_RULES = 1000
 _MOST_MS = 30 * 86_400_000
+_LATEST_MS = 253_402_300_799_999
 _MOST_NAME = 100
 _MOST_SYMBOLS = 2000
 _MOST_LISTS = 200
@@ -175,6 +176,11 @@ def rule_id(name: str) -> str:
     return f"file-{word}" if plain else f"file-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
+def read_rule(tree: Tree) -> Rule:
+    """One rule out of its fields, of version 1. Raises RulesFileError."""
+    return _rule(tree)[0]
+
+
 def _rule(tree: Tree) -> tuple[Rule, Text]:
     fields = fields_of(tree, "A rule", set(RULE_KEYS))
     for needed in ("name", "expression"):
@@ -200,8 +206,7 @@ def checked(text: Text, work: Callable[[], Any]) -> Any:
         return work()
     except (RuleError, ScheduleError) as error:
         column = text.inside + error.column - 1 if text.inside else text.column
-        hint = f" {error.hint}" if error.hint else ""
-        raise RulesFileError(text.line, column, f"{error.message}{hint}") from None
+        raise RulesFileError(text.line, column, error.message, error.hint) from None
 
 
 def text_of(tree: Tree, key: str) -> Text:
@@ -248,7 +253,10 @@ def _time_ms(tree: Tree, key: str) -> int:
     text = text_of(tree, key)
     try:
         moment = datetime.fromisoformat(text.value)
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        found = round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        if not 0 <= found <= _LATEST_MS:
+            raise ValueError(text.value)
+        return found
     except (ValueError, OverflowError):
         raise RulesFileError(
             text.line, text.column, f"{key!r} was {text.value[:40]!r}; write a time such as 2027-01-01T00:00:00Z."

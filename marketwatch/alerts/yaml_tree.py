@@ -16,12 +16,14 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class RulesFileError(MarketwatchError):
-    """The rules file cannot be used. One sentence that names line and column, both from 1."""
+    """The rules file cannot be used. One sentence that names line and column, both from 1; `hint`: what to write instead."""
 
-    def __init__(self, line: int, column: int, message: str) -> None:
-        super().__init__(f"Line {line}, column {column}: {message}")
+    def __init__(self, line: int, column: int, message: str, hint: str = "") -> None:
+        super().__init__(f"Line {line}, column {column}: {message}{' ' + hint if hint else ''}")
         self.line = line
         self.column = column
+        self.message = message
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)

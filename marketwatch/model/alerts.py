@@ -64,6 +64,13 @@ class Rule(NamedTuple):
         return self.muted_until_ms is not None and time_ms < self.muted_until_ms
 
 
+class RuleRemoval(NamedTuple):
+    """A person has deleted a rule, whose versions stay; `removed_ms` None: that was taken back. A row of `rule_removals`."""
+
+    rule_id: str
+    removed_ms: int | None
+
+
 class Alert(NamedTuple):
     """One episode of a rule on a symbol: a row of `alerts`. Newer facts of the same `alert_id` replace older ones.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ..model.alerts import Alert, AlertState, Notification, Pin, Rule
+from ..model.alerts import Alert, AlertState, Notification, Pin, Rule, RuleRemoval
 from ..model.silences import Silence
 from ..model.system import Level
 from .rows import clean
@@ -56,6 +56,10 @@ def rule_row(rule: Rule) -> tuple[Any, ...]:
         rule.expires_ms, clean(rule.origin), None if rule.schedule is None else clean(rule.schedule), rule.intrabar,
         clean(rule.note), rule.muted_until_ms,
     )  # fmt: skip
+
+
+def removal_row(removal: RuleRemoval) -> tuple[Any, ...]:
+    return clean(removal.rule_id), removal.removed_ms
 
 
 def alert_row(alert: Alert) -> tuple[Any, ...]:

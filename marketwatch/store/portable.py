@@ -101,6 +101,7 @@ TABLES: tuple[Table, ...] = (
         ),
         later=(None, False, "", None),
     ),
+    Table("rule_removals", ("rule_id", "removed_at"), texts=frozenset({"rule_id"})),
     Table(
         "alerts",
         (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..model.market import Candle
 from ..ports import WriteBatch
-from .alert_rows import alert_row, notification_row, pin_row, rule_row
+from .alert_rows import alert_row, notification_row, pin_row, removal_row, rule_row
 from .blocks import HOUR_MS, Frontier, Hour, encode, mark
 from .postgres_copy import encode_samples
 from .postgres_schema import DAY_MS, make_partitions
@@ -83,6 +83,7 @@ class PostgresBatch:
         if batch.metrics is not None:
             await self._many("put_metric", metric_rows(batch.metrics))
         await self._many("put_rule", map(rule_row, batch.rules))
+        await self._many("put_removal", map(removal_row, batch.removals))
         await self._alerts(batch)
         await self._many("put_pin", map(pin_row, batch.pins))
 

@@ -149,6 +149,13 @@ ON CONFLICT (rule_id, version) DO UPDATE SET name = excluded.name, expression = 
   channels = excluded.channels, enabled = excluded.enabled, expires_at = excluded.expires_at, origin = excluded.origin,
   schedule = excluded.schedule, intrabar = excluded.intrabar, note = excluded.note, muted_until = excluded.muted_until
 
+-- name: put_removal
+INSERT INTO rule_removals (rule_id, removed_at) VALUES ($1, $2)
+ON CONFLICT (rule_id) DO UPDATE SET removed_at = excluded.removed_at
+
+-- name: removals
+SELECT rule_id, removed_at FROM rule_removals WHERE removed_at IS NOT NULL ORDER BY rule_id
+
 -- name: put_alert
 INSERT INTO alerts (alert_id, rule_id, rule_version, rule_name, symbol, metric, threshold, timestamp, trigger_value, state,
   resolved_at, severity, late, acknowledged_at, context)

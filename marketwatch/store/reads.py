@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from ..model.alerts import Alert, AlertState, Notification, Rule
+from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
 from ..model.market import Candle, Gap, Instrument
 from ..model.silences import Silence
 from ..ports import SampleColumns, StoredTrade, TradeAggregate
@@ -215,6 +215,9 @@ class Reads(ABC):
         found = [decode_rule(row) for row in rows]
         newest = {rule.rule_id: rule for rule in reversed(found)}
         return found if every_version else sorted(newest.values(), key=lambda rule: rule.rule_id)
+
+    async def removals(self) -> list[RuleRemoval]:
+        return [RuleRemoval(*row) for row in await self._rows("removals")]
 
     async def acknowledge(self, alert_id: str, at_ms: int | None) -> bool:
         if at_ms is None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..model.market import Candle
 from ..ports import WriteBatch
-from .alert_rows import alert_row, notification_row, pin_row, rule_row
+from .alert_rows import alert_row, notification_row, pin_row, removal_row, rule_row
 from .blocks import HOUR_MS, Frontier, Hour, encode, mark
 from .queries import sqlite_queries
 from .rows import (
@@ -78,6 +78,7 @@ class SqliteWriter:
         if batch.metrics is not None:
             count += self._many("put_metric", metric_rows(batch.metrics))
         count += self._many("put_rule", map(rule_row, batch.rules)) + self._alerts(batch)
+        count += self._many("put_removal", map(removal_row, batch.removals))
         return count + self._many("put_pin", map(pin_row, batch.pins)), last
 
     def _alerts(self, batch: WriteBatch) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ..errors import StoreUnavailable
-from ..model.alerts import Alert, AlertState, Notification, Rule
+from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
 from ..model.market import Candle, Gap, Instrument
 from ..model.silences import Silence
 from ..model.system import Notice
@@ -104,6 +104,9 @@ class SwitchStore:
 
     async def rules(self, rule_id: str | None = None, *, every_version: bool = False) -> list[Rule]:
         return await self._store.rules(rule_id, every_version=every_version)
+
+    async def removals(self) -> list[RuleRemoval]:
+        return await self._store.removals()
 
     async def acknowledge(self, alert_id: str, at_ms: int | None) -> bool:
         return await self._store.acknowledge(alert_id, at_ms)

@@ -20,7 +20,7 @@ from marketwatch.ports import DurableStore
 from marketwatch.store import open_store
 from marketwatch.store.writer import StoreWriter
 from marketwatch.watch import Watch
-from tests.kit.watches import START_MS, make_watch, publish_trades, test_settings, trade
+from tests.kit.watches import START_MS, desk_of, make_watch, publish_trades, test_settings, trade
 
 RULES = b"""\
 alert_thresholds: off
@@ -68,7 +68,8 @@ async def _begin(folder: Path, store: DurableStore, source: Source = Source.LIVE
     watch = make_watch(settings, source=source)
     writer = StoreWriter(store=store, clock=clock, settings=settings, publish=watch.bus.publish)
     writer.subscribe(watch.bus)
-    alerting = Alerting(watch=watch, store=store, settings=settings, clock=clock)
+    desk = desk_of(store, clock, settings)
+    alerting = Alerting(watch=watch, store=store, settings=settings, clock=clock, desk=desk)
     await alerting.begin()
     return Life(watch, alerting, writer)
 

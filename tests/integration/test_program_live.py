@@ -11,31 +11,8 @@ from typing import Any
 
 import orjson
 
-from marketwatch.clock import SystemClock
-from tests.kit.fake_binance import FakeBinance, recorded_tape
 from tests.kit.program import Program, program
-from tests.kit.scaled_clock import ScaledClock
-
-_SYMBOLS = "BTCUSDT,ETHUSDT"
-
-
-def venue_of(first_s: float, *, skip_s: float = 100.0, speed: float = 1.0) -> FakeBinance:
-    """The fake venue with a slice of the recordings, in real time or faster."""
-    tape = recorded_tape(skip_s=skip_s, first_s=first_s)
-    return FakeBinance(tape, clock=ScaledClock(start_ms=SystemClock().now_ms(), speed=speed), history_days=2)
-
-
-def env_for(venue: FakeBinance, **more: str) -> dict[str, str]:
-    """Settings that lead the program to the fake venue."""
-    return {
-        "BINANCE_WS_URL": venue.ws_url,
-        "BINANCE_REST_URL": venue.rest_url,
-        "COINBASE_WS_URL": "ws://127.0.0.1:9",
-        "COINBASE_REST_URL": "http://127.0.0.1:9",
-        "MARKETWATCH_SYMBOLS": _SYMBOLS,
-        "MARKETWATCH_STORE_TRADES": "on",
-        **more,
-    }
+from tests.kit.venue_env import SYMBOLS, env_for, venue_of
 
 
 async def _price(running: Program, symbol: str) -> dict[str, Any]:
@@ -80,7 +57,7 @@ async def test_program_recording_through_the_venue_page_and_api_show_the_last_pr
         venue.play()
         await venue.wait_played()
         await asyncio.sleep(0.5)
-        for symbol in _SYMBOLS.split(","):
+        for symbol in SYMBOLS.split(","):
             last = venue.market.tape.trades(symbol)[-1]
             answer = await _price(running, symbol)
             assert answer["data"]["price"] == float(last.price)
@@ -104,7 +81,7 @@ async def test_program_killed_in_the_middle_and_restarted_has_every_trade_id_onc
             await asyncio.sleep(3.0)
             ended = await running.stop()
     assert (ended.code, "Traceback" in ended.stderr) == (0, False)
-    for symbol in _SYMBOLS.split(","):
+    for symbol in SYMBOLS.split(","):
         sent = {trade.trade_id for trade in venue.market.tape.trades(symbol)}
         stored = covered_ids(tmp_path, symbol)
         lost = lost_ids(tmp_path, symbol)

@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from marketwatch.alerts.rule_desk import RuleDesk
 from marketwatch.clock import Clock, ManualClock
 from marketwatch.config import Settings
 from marketwatch.model.market import (
@@ -32,6 +33,7 @@ from marketwatch.model.market import (
 from marketwatch.model.system import FeedState, FeedStatus
 from marketwatch.ports import MarketStore
 from marketwatch.store import open_store
+from marketwatch.store.user_database import UserDatabase
 from marketwatch.tasks import Tasks
 from marketwatch.telemetry import Telemetry
 from marketwatch.watch import Watch, WatchSlot
@@ -156,6 +158,13 @@ def test_settings(**given: Any) -> Settings:
 test_settings.__test__ = False  # type: ignore[attr-defined]
 
 
+def desk_of(store: MarketStore, clock: Clock, settings: Settings) -> RuleDesk:
+    """A rule desk whose database is this open store."""
+    database = UserDatabase(settings, clock=clock)
+    database.use(store)
+    return RuleDesk(database=database, clock=clock, file=settings.rules_file)
+
+
 class World:
     """The application around one played watch, with everything a test may want to touch."""
 
@@ -166,6 +175,7 @@ class World:
         self.slot = WatchSlot()
         self.telemetry = Telemetry()
         self.watch = make_watch(settings)
+        self.desk = desk_of(store, clock, settings)
 
     def build(self, *, hub: Hub | None = None, keepalive_s: float = 15.0, tasks: Tasks | None = None) -> web.Application:
         """The application; call it once."""
@@ -178,6 +188,7 @@ class World:
             hub=hub,
             tasks=tasks,
             keepalive_s=keepalive_s,
+            desk=self.desk,
         )
 
     @asynccontextmanager
@@ -197,6 +208,7 @@ async def world(folder: Path, *, played: bool = True, clock: Clock | None = None
         if played:
             play(made.watch)
             made.slot.put(made.watch)
+            await made.desk.begin(made.watch.bus.publish)
         yield made
 
 

@@ -12,8 +12,10 @@ from .history import ENDPOINTS as HISTORY
 from .market import ENDPOINTS as MARKET
 from .metrics import ENDPOINTS as METRICS
 from .replay import ENDPOINTS as REPLAY
+from .rules import ACTIONS as RULE_ACTIONS
+from .rules import ENDPOINTS as RULES
 from .system import ENDPOINTS as SYSTEM
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *ALERTS, *REPLAY, *SYSTEM)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *ALERTS, *RULES, *REPLAY, *SYSTEM)
 
-ACTIONS: tuple[Action[Any], ...] = ()
+ACTIONS: tuple[Action[Any], ...] = RULE_ACTIONS

@@ -223,12 +223,28 @@ def rules(desk: Desk, _query: NoQuery) -> list[RuleRow]:
     return [rule_row(rule) for rule in found]
 
 
+async def stored_versions(desk: Desk, rule_id: str) -> list[Rule]:
+    """Every version of a rule, newest first: a person's own from their database, one of the file from that of the watch.
+
+    Raises NotFound."""
+    found = [] if desk.rules is None else desk.rules.versions(rule_id)
+    found = found or await desk.store.rules(rule_id, every_version=True)
+    active = desk.watch.state.rules.get(rule_id)
+    if active is not None and all(one.version != active.version for one in found):
+        found = [active, *found]
+    if not found:
+        raise NotFound(f'There is no rule "{rule_id}".', [{"parameter": "rule_id", "value": rule_id}])
+    return found
+
+
 async def rule(desk: Desk, query: RuleQuery) -> RuleRow:
     """One rule: as it is in force, or the named or newest version that is stored. Raises NotFound."""
     active = desk.watch.state.rules.get(query.rule_id)
     if active is not None and query.version in (None, active.version):
         return rule_row(active)
-    for stored in await desk.store.rules(query.rule_id, every_version=True):
+    if query.version is None and desk.rules is not None and desk.rules.is_removed(query.rule_id):
+        raise NotFound(f'The rule "{query.rule_id}" was deleted; `POST /api/rules/{query.rule_id}/restore` takes that back.')
+    for stored in await stored_versions(desk, query.rule_id):
         if query.version in (None, stored.version):
             return rule_row(stored)
     version = "" if query.version is None else f" with version {query.version}"

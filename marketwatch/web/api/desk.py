@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 from aiohttp import web
 
+from ...alerts.rule_desk import RuleDesk
 from ...clock import Clock
 from ...config import Settings
 from ...errors import Unavailable
@@ -37,6 +38,7 @@ class Desk:
         self.hub = hub
         self.telemetry = telemetry
         self.snapshot = Snapshot(slot=slot, clock=clock)
+        self.rules: RuleDesk | None = None
         self._index: tuple[int, CoinIndex] | None = None
         self._locks: dict[str, asyncio.Lock] = {}
         self._kept: dict[str, tuple[float, int, object]] = {}
@@ -49,6 +51,13 @@ class Desk:
         if watch is None:
             raise Unavailable(f"No market is open yet. {self.slot.waiting}")
         return watch
+
+    @property
+    def rule_desk(self) -> RuleDesk:
+        """Where rules are written. Raises Unavailable where this process has none."""
+        if self.rules is None:
+            raise Unavailable("Rules cannot be written in this process.")
+        return self.rules
 
     @property
     def source(self) -> str | None:
