@@ -117,6 +117,16 @@ class SampleColumns:
     gap: NDArray[np.bool_]
 
 
+class SampleMarks(NamedTuple):
+    """Where samples are stored, over all symbols: starts of the oldest step, of the last one before a moment, of the first one
+    from it on, and of the newest. None where there is none."""
+
+    oldest_ms: int | None
+    before_ms: int | None
+    after_ms: int | None
+    newest_ms: int | None
+
+
 class StoredTrade(NamedTuple):
     """A trade as stored: a row of `trades`."""
 
@@ -167,13 +177,18 @@ class MarketStore(Protocol):
     async def write(self, batch: WriteBatch) -> None:
         """Commit the whole batch or nothing."""
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, columns: Collection[str] | None = None) -> SampleColumns:
-        """The stored rows of the span, oldest first. With `columns` only these (and time and gap flag) are read, from packed
-        hours where there are some: made for long spans. The others are unknown then."""
+    async def samples(
+        self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0, columns: Collection[str] | None = None
+    ) -> SampleColumns:
+        """Stored rows of the span, oldest first, and in front of them the newest of the `held_ms` before it: the one that holds
+        when the span begins. With `columns` only these (and time and gap flag) are read, from packed hours where there are
+        some: made for long spans. The others are unknown then."""
 
     async def pack(self, *, newest_ms: int, most: int) -> int:
         """Pack at most `most` finished hours of samples for reading by column, each in a short transaction; answers how many.
         `newest_ms`: time of the newest sample."""
+
+    async def sample_marks(self, at_ms: int) -> SampleMarks: ...
 
     async def candles(
         self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
@@ -224,6 +239,9 @@ class MarketStore(Protocol):
         limit: int = 100,
     ) -> list[Alert]:
         """Episodes that fired (or began to pend) in the span, newest first."""
+
+    async def standing_alerts(self, at_ms: int, limit: int = 500) -> list[Alert]:
+        """Episodes that had begun by `at_ms` and were not over then, as they are known now, newest first."""
 
     async def alert(self, alert_id: str) -> Alert | None: ...
 

@@ -152,14 +152,21 @@ async function get(url) {
   return (await answer.json()).data;
 }
 
-const candlesUrl = (interval, limit) => `/api/market/candles/${encodeURIComponent(symbol)}?interval=${interval}&limit=${limit}`;
+// As of an earlier moment: candles that were over then; the one that was open comes with the page.
+const until = () => Number(box.dataset.at ?? 0);
+
+function candlesUrl(interval, limit) {
+  const length = SECONDS[interval] * 1000;
+  const to = until() ? `&to=${Math.floor(until() / length) * length}` : "";
+  return `/api/market/candles/${encodeURIComponent(symbol)}?interval=${interval}&limit=${limit}${to}`;
+}
 
 async function load() {
-  const wanted = current;
+  const wanted = current, at = until();
   box.dataset.state = "loading";
   try {
     const data = await get(candlesUrl(wanted.dataset.interval, 500));
-    if (wanted !== current) return;
+    if (wanted !== current || at !== until()) return;
     bars = data.map(toBar).filter((bar) => Number.isFinite(bar.close));
     bars.forEach((_, index) => average(index));
     show();
@@ -172,7 +179,7 @@ async function load() {
   } catch (error) {
     box.dataset.state = "failed";
     legend.textContent = `The candles could not be loaded (${error.message}); trying again.`;
-    setTimeout(() => { if (wanted === current) load(); }, 3000);
+    setTimeout(() => { if (wanted === current && at === until()) load(); }, 3000);
   }
 }
 
@@ -205,12 +212,13 @@ function live() {
   if (bar.ema !== null) ema.update({ time, value: bar.ema });
   box.dataset.close = close;
   if (cursor === null) describe(bar);
-  if (time > last.time) settle(interval);
+  if (time > last.time && !until()) settle(interval);
 }
 
 async function loadWhales() {
+  const to = until() ? `&to=${until()}` : "";
   try {
-    const data = await get(`/api/market/whales?coin_id=${encodeURIComponent(symbol)}&limit=200`);
+    const data = await get(`/api/market/whales?coin_id=${encodeURIComponent(symbol)}&limit=200${to}`);
     whales = data.map((item) => ({ time: Date.parse(item.time), side: item.is_buyer_maker ? "sell" : "buy", value: item.value_usd }));
   } catch { whales = []; }
   addWhales();
@@ -228,7 +236,7 @@ function addWhales() {
 
 document.querySelector(".ranges").addEventListener("click", (event) => {
   const link = event.target.closest("a");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (!link || until() || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   current.removeAttribute("aria-current");
   current = link;
@@ -308,6 +316,12 @@ document.body.addEventListener("htmx:after:settle", (event) => {
   if (event.target.id === "whales") addWhales();
   if (event.target.id === "marks") mark();
   if (event.target.id === "gaps" && bars.length) show();
+});
+document.addEventListener("moment", () => {
+  current = document.querySelector(".ranges a[aria-current]");
+  release();
+  load();
+  loadWhales();
 });
 document.addEventListener("theme", paint);
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", paint);

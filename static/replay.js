@@ -1,20 +1,30 @@
-// The replay player: one JSON answer, played second by second on this side. Candles and volume up to the cursor, the alert's
-// marker, the tape. Keyboard: space plays and pauses, arrows step, Home and End go to the ends.
+// The replay player: one JSON answer, played second by second on this side. Candles and volume, where the rule stood, its terms
+// as lanes and the tape, all up to the cursor. The answer is asked for, or lies in the page where the page is a file.
+// Keyboard: space plays and pauses, arrows step (with Shift by ten), Home and End go to the ends, A to the alert.
 import {
-  CandlestickSeries, HistogramSeries, createChart, createSeriesMarkers, CrosshairMode,
+  CandlestickSeries, HistogramSeries, LineSeries, LineStyle, LineType, createChart, createSeriesMarkers, createTextWatermark, CrosshairMode,
 } from "./vendor/lightweight-charts-5.2.1.min.mjs";
 
 const $ = (id) => document.getElementById(id);
 const box = $("replay"), legend = $("legend"), scrub = $("scrub"), playButton = $("play");
 const decimals = Number(box.dataset.decimals);
-const TAPE = 24;
+const TAPE = 24, STRIP = 44, LANE = 96;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const money = new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
+const plain = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
 const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
 
-let chart, candles, volume, markers;
+// How the rule can stand: the height in the strip, the colour, the word.
+const STATES = {
+  false: [0.12, "--strong", "not true"], unknown: [0.06, "--faint", "unknown"], pending: [0.45, "--warn", "pending"],
+  firing: [1, "--down", "firing"], recovering: [0.7, "--accent", "recovering"],
+};
+
+let chart, candles, volume, markers, strip, stripTitle;
 let bars = []; // One for each second of the span; the prices of a second without a trade are null.
+let lanes = []; // { term, unit, values: one for each bar, series, title, row }
+let states = []; // One word for each bar; empty where the rule cannot be evaluated.
 let trades = [];
 let marker = null;
 let cursor = 0; // Index of the last second that is shown.
@@ -36,16 +46,79 @@ function build() {
   candles = chart.addSeries(CandlestickSeries, { priceFormat: { type: "price", precision: decimals, minMove: 10 ** -decimals } });
   chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } });
   markers = createSeriesMarkers(candles, []);
+  candles.attachPrimitive(moments());
+  if (states.length) addStrip();
+  for (const lane of lanes) addLane(lane);
+  const extra = (states.length ? STRIP : 0) + LANE * lanes.length;
+  if (extra) {
+    box.style.height = `${box.clientHeight + extra}px`;
+    const panes = chart.panes();
+    panes[0].setStretchFactor(box.clientHeight);
+    panes.slice(1).forEach((pane, at) => pane.setStretchFactor(states.length && at === 0 ? STRIP : LANE));
+  }
   paint();
+}
+
+const quiet = { lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
+
+function addStrip() {
+  const fixed = () => ({ priceRange: { minValue: 0, maxValue: 1 } });
+  strip = chart.addSeries(HistogramSeries, { ...quiet, autoscaleInfoProvider: fixed, priceFormat: { type: "custom", formatter: () => "", minMove: 0.01 } }, 1);
+  strip.priceScale().applyOptions({ borderVisible: false, scaleMargins: { top: 0.4, bottom: 0 } });
+  strip.attachPrimitive(moments());
+  stripTitle = createTextWatermark(strip.getPane(), { horzAlign: "left", vertAlign: "top", lines: [] });
+}
+
+function addLane(lane) {
+  const at = chart.panes().length;
+  const lines = lane.thresholds.map((one) => one.value);
+  const range = (original) => {
+    const found = original();
+    const seen = found?.priceRange ? [found.priceRange.minValue, found.priceRange.maxValue] : [];
+    const both = [...seen, ...lines];
+    return both.length ? { ...found, priceRange: { minValue: Math.min(...both), maxValue: Math.max(...both) } } : found;
+  };
+  lane.series = chart.addSeries(LineSeries, {
+    ...quiet, lineWidth: 1.5, lineType: lane.unit === "truth" || lane.unit === "count" ? LineType.WithSteps : LineType.Simple, autoscaleInfoProvider: range,
+    priceFormat: { type: "custom", minMove: 1e-9, formatter: (value) => plain.format(value) },
+  }, at);
+  lane.series.priceScale().applyOptions({ borderVisible: false, scaleMargins: { top: 0.28, bottom: 0.1 } });
+  lane.lines = lane.thresholds.map((one) => [one, lane.series.createPriceLine({ price: one.value, lineWidth: 1, lineStyle: LineStyle.Dashed, axisLabelVisible: true, title: "" })]);
+  lane.series.attachPrimitive(moments());
+  lane.title = createTextWatermark(lane.series.getPane(), { horzAlign: "left", vertAlign: "top", lines: [] });
+}
+
+// Two upright lines in every pane: the alert's moment and the cursor.
+function moments() {
+  const draw = (target) => target.useBitmapCoordinateSpace(({ context, bitmapSize, horizontalPixelRatio: ratio }) => {
+    for (const [time, colour, dash] of [[markerTime(), "--down", [4, 3]], [bars[cursor]?.time, "--accent", []]]) {
+      const x = time === undefined ? null : chart.timeScale().timeToCoordinate(time);
+      if (x === null) continue;
+      context.strokeStyle = css(colour);
+      context.lineWidth = Math.max(1, Math.floor(ratio));
+      context.setLineDash(dash.map((part) => part * ratio));
+      context.beginPath();
+      context.moveTo(Math.round(x * ratio) + 0.5, 0);
+      context.lineTo(Math.round(x * ratio) + 0.5, bitmapSize.height);
+      context.stroke();
+    }
+    context.setLineDash([]);
+  });
+  const view = { zOrder: () => "bottom", renderer: () => ({ draw }) };
+  return { paneViews: () => [view] };
 }
 
 function paint() {
   const [up, down, line, soft] = ["--up", "--down", "--line", "--soft"].map(css);
   chart.applyOptions({
-    layout: { textColor: soft },
+    layout: { textColor: soft, panes: { separatorColor: line, separatorHoverColor: line, enableResize: false } },
     grid: { vertLines: { color: line + "80" }, horzLines: { color: line + "80" } },
     crosshair: { vertLine: { color: soft, labelBackgroundColor: css("--strong") }, horzLine: { color: soft, labelBackgroundColor: css("--strong") } },
   });
+  for (const lane of lanes) {
+    lane.series.applyOptions({ color: css("--accent") });
+    for (const [one, drawn] of lane.lines) drawn.applyOptions({ color: css(one.recovery ? "--up" : "--warn"), axisLabelColor: css("--strong"), axisLabelTextColor: css("--text") });
+  }
   candles.applyOptions({ upColor: up, downColor: down, borderUpColor: up, borderDownColor: down, wickUpColor: up, wickDownColor: down });
 }
 
@@ -81,6 +154,14 @@ function toBars(data) {
 const candleOf = (bar) => ({ time: bar.time, open: bar.open, high: bar.high, low: bar.low, close: bar.close });
 const volumeOf = (bar) => ({ time: bar.time, value: bar.volume, color: css(bar.close < bar.open ? "--down" : "--up") + "55" });
 
+const stateOf = (at) => (states[at] ? { time: bars[at].time, value: STATES[states[at]][0], color: css(STATES[states[at]][1]) } : { time: bars[at].time });
+// A line over a stretch without values would claim what nobody knows: the piece that leads over it is not drawn.
+function pointOf(lane, at) {
+  const [value, next] = [lane.values[at], lane.values[at + 1]];
+  if (value === null) return { time: bars[at].time };
+  return next === null ? { time: bars[at].time, value, color: "transparent" } : { time: bars[at].time, value };
+}
+
 // What the marker stands on: the last second that the alert's step had seen.
 const markerTime = () => Math.floor((Date.parse(marker.time) - 1) / 1000);
 
@@ -92,9 +173,13 @@ function show(index) {
   if (cursor === before + 1) {
     candles.update(candleOf(bar), true);
     volume.update(volumeOf(bar), true);
+    strip?.update(stateOf(cursor), true);
+    for (const lane of lanes) lane.series.update(pointOf(lane, cursor), true);
   } else {
     candles.setData(bars.map((one, at) => (at <= cursor ? candleOf(one) : { time: one.time })));
     volume.setData(bars.map((one, at) => (at <= cursor ? volumeOf(one) : { time: one.time })));
+    strip?.setData(bars.map((one, at) => (at <= cursor ? stateOf(at) : { time: one.time })));
+    for (const lane of lanes) lane.series.setData(bars.map((one, at) => (at <= cursor ? pointOf(lane, at) : { time: one.time })));
   }
   if (before >= 0 && seen) chart.timeScale().setVisibleLogicalRange(seen); // New data would move what is in view.
   const fired = bar.time >= markerTime();
@@ -107,7 +192,56 @@ function show(index) {
   box.dataset.cursor = bar.time;
   describe(bar);
   stand(bar, fired);
+  tell();
   tape(bar);
+}
+
+// Lanes and states by bar: what the rule saw at the last step that a second holds; at the alert's second that of its firing.
+function toLanes(data) {
+  const first = Date.parse(data.lanes_from), fired = Date.parse(data.marker.time);
+  const steps = bars.map((bar) => (bar.time === markerTime() ? fired : (bar.time + 1) * 1000)).map((end) => Math.floor((end - first) / data.sample_ms));
+  lanes = data.lanes.map((lane) => ({ ...lane, values: steps.map((at) => lane.values[at] ?? null) }));
+  const stretches = data.stretches.map((one) => ({ state: one.state, to: Date.parse(one.to) }));
+  let at = 0;
+  states = stretches.length === 0 ? [] : steps.map((step) => {
+    const time = first + step * data.sample_ms;
+    while (at < stretches.length && stretches[at].to < time) at += 1;
+    return step >= 0 ? (stretches[at]?.state ?? "") : "";
+  });
+}
+
+function worded(lane, value) {
+  if (value === null) return "—";
+  if (lane.unit === "truth") return value > 0 ? "true" : value < 0 ? "false" : "unknown";
+  return plain.format(value).replace("-", "−") + (lane.unit === "%" ? " %" : lane.unit === "s" ? " s" : "");
+}
+
+// The values at the cursor: over each lane and in the list of the rule's terms.
+function tell() {
+  const text = (words, colour) => ({ lines: [{ text: words, color: css(colour), fontSize: 11, fontFamily: css("--sans") || "sans-serif" }] });
+  if (strip) {
+    const [, colour, word] = STATES[states[cursor]] ?? [0, "--soft", "—"];
+    stripTitle.applyOptions(text(`The rule: ${word}`, states[cursor] === "false" ? "--soft" : colour));
+  }
+  for (const lane of lanes) {
+    const value = worded(lane, lane.values[cursor]);
+    lane.title.applyOptions(text(`${lane.term}: ${value}`, "--soft"));
+    lane.row.textContent = value;
+  }
+}
+
+function list(data) {
+  const rows = lanes.map((lane) => {
+    const row = document.createElement("div");
+    lane.row = document.createElement("dd");
+    row.append(Object.assign(document.createElement("dt"), { textContent: lane.term }), lane.row);
+    return row;
+  });
+  $("terms").querySelector("dl").replaceChildren(...rows);
+  $("terms").hidden = !rows.length;
+  const more = data.lanes_left_out ? `${data.lanes_left_out} more terms are not drawn.` : "";
+  $("lanes-note").textContent = [data.lanes_note, more].filter(Boolean).join(" ");
+  $("lanes-note").hidden = !$("lanes-note").textContent;
 }
 
 function describe(bar) {
@@ -123,10 +257,12 @@ function describe(bar) {
 
 function stand(bar, fired) {
   const over = marker.resolved_at !== null && bar.time >= Date.parse(marker.resolved_at) / 1000;
-  const word = over ? "resolved" : fired ? "firing" : "not yet fired";
+  const [, colour, known] = STATES[states[cursor]] ?? [];
+  const word = known ?? (over ? "resolved" : fired ? "firing" : "not yet fired");
   if ($("standing").textContent === word) return;
   $("standing").textContent = word;
-  $("standing").className = over ? "up" : fired ? "down" : "soft";
+  const tones = { "--down": "down", "--warn": "warn", "--accent": "accent" };
+  $("standing").className = known ? (tones[colour] ?? "soft") : over ? "up" : fired ? "down" : "soft";
 }
 
 // The newest trades up to the cursor. `trades` is sorted by time.
@@ -184,8 +320,10 @@ function listen() {
   playButton.addEventListener("click", () => (playing ? pause() : play()));
   $("back").addEventListener("click", () => jump(cursor - 1));
   $("forth").addEventListener("click", () => jump(cursor + 1));
-  $("moment").addEventListener("click", () => jump(bars.findIndex((bar) => bar.time >= markerTime())));
+  const moment = () => bars.findIndex((bar) => bar.time >= markerTime());
+  $("moment").addEventListener("click", () => jump(moment()));
   scrub.addEventListener("input", () => jump(Number(scrub.value)));
+  chart.subscribeClick((event) => { if (event.time !== undefined) jump(event.time - bars[0].time); });
   for (const button of document.querySelectorAll("[data-speed]")) {
     button.addEventListener("click", () => {
       speed = Number(button.dataset.speed);
@@ -198,12 +336,20 @@ function listen() {
     const on = event.target.closest("input, button, a, select, textarea, summary, [tabindex]:not(main)");
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (on && on !== scrub) return;
-    const to = { ArrowLeft: cursor - 1, ArrowRight: cursor + 1, Home: 0, End: bars.length - 1 }[event.key];
+    const by = event.shiftKey ? 10 : 1;
+    const to = { ArrowLeft: cursor - by, ArrowRight: cursor + by, Home: 0, End: bars.length - 1, a: moment(), A: moment() }[event.key];
     if (event.key === " ") { if (playing) pause(); else play(); }
-    else if (on !== scrub && to !== undefined) jump(to);
+    else if (to !== undefined) jump(to);
     else return;
     event.preventDefault();
   });
+  for (const button of document.querySelectorAll("[data-theme-choice]")) {
+    button.addEventListener("click", () => {
+      document.documentElement.dataset.theme = button.dataset.themeChoice;
+      for (const other of document.querySelectorAll("[data-theme-choice]")) other.setAttribute("aria-pressed", String(other === button));
+      document.dispatchEvent(new Event("theme"));
+    });
+  }
   document.addEventListener("theme", () => { paint(); show(cursor); });
   matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => { paint(); show(cursor); });
 }
@@ -213,15 +359,21 @@ function say(sentence, state) {
   box.dataset.state = state;
 }
 
+async function read() {
+  const inline = $("replay-data");
+  if (inline) return JSON.parse(inline.textContent);
+  const query = new URLSearchParams({ alert_id: box.dataset.alert, minutes: box.dataset.minutes });
+  const answer = await fetch(`/api/replay?${query}`, { headers: { Accept: "application/json" } });
+  const body = await answer.json();
+  if (!answer.ok) throw new Error(body.error.message);
+  return body.data;
+}
+
 async function load() {
   say("The minutes around the alert are being read.", "loading");
-  const query = new URLSearchParams({ alert_id: box.dataset.alert, minutes: box.dataset.minutes });
   let data;
   try {
-    const answer = await fetch(`/api/replay?${query}`, { headers: { Accept: "application/json" } });
-    const body = await answer.json();
-    if (!answer.ok) throw new Error(body.error.message);
-    data = body.data;
+    data = await read();
   } catch (error) {
     say(`The replay could not be loaded: ${error.message} Load the page again to try once more.`, "failed");
     return;
@@ -234,6 +386,8 @@ async function load() {
     $("tape").replaceChildren();
     return;
   }
+  toLanes(data);
+  list(data);
   build();
   scrub.max = bars.length - 1;
   $("player").hidden = false;

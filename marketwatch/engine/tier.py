@@ -57,6 +57,8 @@ class Tier:
         self._touched: dict[int, int] = {}
         self._unjudged = False
         self._clean = False
+        self.behind = False
+        """Only averages that remember follow the ring; `catch_up` brings the windows up to it."""
 
     def add(self, windows: Sequence[Window]) -> None:
         """Further windows, from what the ring holds."""
@@ -89,6 +91,12 @@ class Tier:
             self._append(self._cells, self._gap, self._summary, clean=self._clean)
             self._cells = self._summary = None
 
+    def catch_up(self) -> None:
+        """Have the windows start from what the ring holds."""
+        self.behind = False
+        for window in self.windows:
+            window.catch_up()
+
     def _blank(self) -> F8:
         cells = np.full((COARSE_FIELDS if self.coarse else FINE_FIELDS, self._symbols), np.nan)
         cells[VOLUME : TRADES + 1] = 0.0
@@ -113,7 +121,10 @@ class Tier:
     def _append(self, cells: F8, gap: NDArray[np.int32], summary: F8 | None = None, *, clean: bool | None = None) -> None:
         self.ring.append(cells, gap, clean=clean)
         for window in self.windows:
-            window.push(summary)
+            if self.behind:
+                window.follow()
+            else:
+                window.push(summary)
 
     def _fold(self, cells: F8, samples: Samples) -> None:
         price = samples.price

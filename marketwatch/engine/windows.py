@@ -59,6 +59,16 @@ class RollingWindow:
         self._extremes.push(summary)
         self._ema.push(at_hand=summary is not None)
 
+    def follow(self) -> None:
+        """The ring has one bucket more, and nobody reads the window before `catch_up`."""
+        self._ema.push()
+
+    def catch_up(self) -> None:
+        """Start from what the ring holds, but for what remembers more than that."""
+        self._sums.restart()
+        self._extremes.restart()
+        self._oldest[:] = -1
+
     def rebuild(self, columns: Columns, changed: int) -> None:
         """Buckets from `changed` on were amended for some symbols."""
         self._sums.rebuild(columns)

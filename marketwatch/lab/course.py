@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..alerts.machine import FLAP_MS, FLAPS, LOST_MS, Timing
+from ..alerts.machine import FLAP_MS, FLAPS, LOST_MS, Phase, Timing
 from ..rules.truth import FALSE, TRUE, UNKNOWN, Flags
 
 I1 = NDArray[np.int8]
@@ -38,6 +38,19 @@ def episodes(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int, clos
         Episode(began, start, None if end == len(truth) else end, told.take(start, end))
         for began, start, end in zip(since.tolist(), fired.tolist(), ends, strict=True)
     ]
+
+
+def phases(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int, closed: Flags | None = None) -> I1:
+    """The phase of the state machine after every step, as `Phase` numbers them."""
+    over = over_of(truth, recovered)
+    _, fired, resolved = _firings(truth, over, timing, step_ms, closed)
+    edges = np.zeros(len(truth) + 1, np.int64)
+    np.add.at(edges, fired, 1)
+    np.add.at(edges, resolved, -1)
+    active = np.cumsum(edges[:-1]) > 0
+    found: I1 = np.where(truth == TRUE, Phase.PENDING.value, Phase.NORMAL.value).astype(np.int8)
+    found[active] = np.where(over[active], Phase.RECOVERING.value, Phase.FIRING.value)
+    return found
 
 
 def times(truth: I1, recovered: I1 | None, timing: Timing, step_ms: int, closed: Flags | None = None) -> int:

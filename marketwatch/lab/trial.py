@@ -113,11 +113,11 @@ def look(question: Question, track: Track, history: History, others: Mapping[str
 
     main = said(question.program)
     assert main.truth is not None
-    track.truth[part] = main.truth[skip:]
-    _blind(question, track, history, skip, track.truth[part])
-    if question.rule.schedule is not None and track.closed is not None:
-        track.closed[part] = question.rule.schedule.closed(history.end_ms[skip:])
-        track.truth[part][track.closed[part]] = UNKNOWN
+    closed = closed_of(question, history)
+    if closed is not None and track.closed is not None:
+        track.closed[part] = closed[skip:]
+    track.truth[part] = told(question, main.truth, history, closed, seen=track.seen)[skip:]
+    track.seen = track.seen or bool(np.isfinite(history.price).any())
     if question.rule.recover is not None and track.recovered is not None:
         recovered = said(question.rule.recover).truth
         assert recovered is not None
@@ -127,15 +127,23 @@ def look(question: Question, track: Track, history: History, others: Mapping[str
         track.values[part] = _values(terms[0], main, said)[skip:]
 
 
-def _blind(question: Question, track: Track, history: History, skip: int, truth: I1) -> None:
-    """Unknown at the steps at which the live evaluator does not look: before the first price, and for a market rule in gaps."""
-    if question.rule.market_only and history.gap.any():
-        truth[history.gap[skip:]] = UNKNOWN
-    if question.rule.scope is Scope.SYMBOL and not track.seen:
-        known = np.isfinite(history.price)
-        first = int(np.argmax(known)) if known.any() else len(known)
-        truth[: max(0, first - skip)] = UNKNOWN
-        track.seen = first < len(known)
+def closed_of(question: Question, history: History) -> Flags | None:
+    """Steps outside of the rule's schedule; None for a rule without one."""
+    schedule = question.rule.schedule
+    return None if schedule is None else schedule.closed(history.end_ms)
+
+
+def told(question: Question, truth: I1, history: History, closed: Flags | None, *, seen: bool) -> I1:
+    """The truth as the live evaluator takes it: unknown where it does not look, where the rule's schedule is closed, before the
+    first price (`seen`: there was one before the history began) and, for a rule about the market alone, inside gaps."""
+    blind = np.zeros(len(history), np.bool_) if closed is None else closed.copy()
+    if question.rule.market_only:
+        blind |= history.gap
+    if question.rule.scope is Scope.SYMBOL and not seen:
+        blind |= ~np.logical_or.accumulate(np.isfinite(history.price))
+    found = truth.copy()
+    found[blind] = UNKNOWN
+    return found
 
 
 def _values(metric: str, main: Along, said: Callable[[Program], Along]) -> F8:

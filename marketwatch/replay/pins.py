@@ -28,7 +28,7 @@ _NAMED = re.compile(r"['\"]([^'\"]{1,64})['\"]")
 def symbols_of(alert: Alert, watched: Iterable[str], reference: str) -> list[str]:
     """The symbols that an alert is about, its own first (for the market as a whole `reference`), then those its rule names."""
     known = set(watched)
-    rule: dict[str, Any] = alert.context.get("rule") or {}
+    rule = _facts(alert, "rule")
     named = _NAMED.findall(f"{rule.get('expression', '')} {rule.get('recover') or ''} {alert.metric}")
     own = alert.symbol if alert.symbol != "*" else reference
     found = [symbol for symbol in dict.fromkeys([own, *named, reference]) if symbol in known]
@@ -47,13 +47,13 @@ def lead_ms(alert: Alert, sample_ms: int) -> int:
             spans.append(times * _span_ms(metric.window, sample_ms))
         spans += [_span_ms(one.window, sample_ms) for one in of_type(program.expression, WhaleCount)]
         beside += sum(_TURNS * _span_ms(one.window, sample_ms) for one in of_type(program.expression, Derived))
-    rule: dict[str, Any] = alert.context.get("rule") or {}
+    rule = _facts(alert, "rule")
     return min(MOST_LEAD_MS, max(AROUND_MS, max(spans) + beside + _whole(rule.get("for_ms"))))
 
 
 def programs_of(alert: Alert) -> list[Program]:
     """Condition and recovery of the alert's rule, as far as they can be understood."""
-    rule: dict[str, Any] = alert.context.get("rule") or {}
+    rule = _facts(alert, "rule")
     found: list[Program] = []
     with suppress(RuleError):
         found.append(program_of(str(rule.get("expression", ""))))
@@ -66,6 +66,12 @@ def _span_ms(window: Span | None, sample_ms: int) -> int:
     if window is None:
         return 0
     return window.ms or window.count * sample_ms
+
+
+def _facts(alert: Alert, name: str) -> dict[str, Any]:
+    """A part of an alert's record; nothing where it is not what this program writes."""
+    found = alert.context.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _whole(value: object) -> int:

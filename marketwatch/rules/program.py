@@ -70,9 +70,14 @@ class Program:
         return tuple(one.key for one in of_type(self.expression, Fact) if one.name != "data_age")
 
     @cached_property
+    def comparisons(self) -> tuple[FirstComparison, ...]:
+        """Every comparison in the order of the text, each seen from its metric."""
+        return tuple(dict.fromkeys(_seen(one) for one in walk(self.expression) if isinstance(one, Compare)))
+
+    @cached_property
     def first_comparison(self) -> FirstComparison | None:
         """The first comparison in the order of the text; None in a rule without one."""
-        return next((_seen(one) for one in walk(self.expression) if isinstance(one, Compare)), None)
+        return next(iter(self.comparisons), None)
 
 
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}

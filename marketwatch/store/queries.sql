@@ -39,6 +39,17 @@ DELETE FROM sample_blocks WHERE symbol_id = $1 AND time = $2
 -- name: drop_old_blocks
 DELETE FROM sample_blocks WHERE time < $1
 
+-- name: sample_before
+SELECT time, sample_ms, price, open, high, low, volume, notional, taker_buy_volume, trades, bid, ask, first_id, last_id, gap
+FROM samples WHERE symbol_id = $1 AND time >= $2 AND time < $3 ORDER BY time DESC LIMIT 1
+
+-- name: sample_marks
+SELECT min((SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id ORDER BY s.time LIMIT 1)),
+  max((SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id AND s.time < $1 ORDER BY s.time DESC LIMIT 1)),
+  min((SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id AND s.time >= $1 ORDER BY s.time LIMIT 1)),
+  max((SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id ORDER BY s.time DESC LIMIT 1))
+FROM symbols y
+
 -- name: newest_sample
 SELECT time FROM samples WHERE symbol_id = $1 AND time >= $2 AND time < $3 ORDER BY time DESC LIMIT 1
 
@@ -216,6 +227,12 @@ FROM alerts
 WHERE timestamp >= $1 AND timestamp < $2 AND (CAST($3 AS text) IS NULL OR state = $3)
   AND (CAST($4 AS text) IS NULL OR symbol = $4) AND (CAST($5 AS text) IS NULL OR rule_id = $5)
 ORDER BY timestamp DESC, alert_id DESC LIMIT $6
+
+-- name: standing_alerts
+SELECT alert_id, rule_id, rule_version, rule_name, symbol, metric, threshold, trigger_value, timestamp, state, severity,
+  resolved_at, acknowledged_at, late, context
+FROM alerts WHERE timestamp <= $1 AND (resolved_at IS NULL OR resolved_at > $1)
+ORDER BY timestamp DESC, alert_id DESC LIMIT $2
 
 -- name: alert
 SELECT alert_id, rule_id, rule_version, rule_name, symbol, metric, threshold, trigger_value, timestamp, state, severity,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
 from ..model.market import Candle, Gap, Instrument
 from ..model.silences import Silence
-from ..ports import SampleColumns, StoredTrade, TradeAggregate
+from ..ports import SampleColumns, SampleMarks, StoredTrade, TradeAggregate
 from .alert_rows import decode_alert, decode_rule, notification_row, silence_row
 from .blocks import HOUR_MS, ROWS_AT_ONCE, Hour, grouped, holes, joined, mask_of, to_pack
 from .rows import END_MS, FIRST_MS, clean, decode_candle, decode_gap, decode_samples, decode_trade
@@ -79,21 +79,30 @@ class Reads(ABC):
             self._learn(await self._rows("symbol_ids"))
         return self._ids.get(symbol)
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, columns: Collection[str] | None = None) -> SampleColumns:
+    async def samples(
+        self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0, columns: Collection[str] | None = None
+    ) -> SampleColumns:
         """The stored rows of the span, oldest first: sparse, since only rows with news are stored. Between two rows the first
         of them holds (its price, bid, ask and gap flag, with volume 0). `sample_ms` is the newest row's, 0 without rows."""
         symbol_id = await self._id(symbol)
-        if columns is not None and symbol_id is not None:
-            return await self._columns(symbol, symbol_id, _from(from_ms), _to(to_ms), columns)
-        found = [] if symbol_id is None else await self._rows("samples", symbol_id, _from(from_ms), _to(to_ms))
-        return decode_samples(symbol, found)
+        if symbol_id is None:
+            return decode_samples(symbol, [])
+        held: Sequence[Sequence[Any]] = []
+        if held_ms > 0:
+            held = await self._rows("sample_before", symbol_id, _from(from_ms - held_ms), _to(from_ms))
+        if columns is not None:
+            return await self._columns(symbol, symbol_id, _from(from_ms), _to(to_ms), columns, held)
+        found = await self._rows("samples", symbol_id, _from(from_ms), _to(to_ms))
+        return decode_samples(symbol, [*held, *found])
 
-    async def _columns(self, symbol: str, symbol_id: int, from_ms: int, to_ms: int, columns: Collection[str]) -> SampleColumns:
+    async def _columns(
+        self, symbol: str, symbol_id: int, from_ms: int, to_ms: int, columns: Collection[str], held: Sequence[Sequence[Any]]
+    ) -> SampleColumns:
         """Whole hours from their blocks; what has none from its rows, some thousand at a time."""
         last = to_ms - HOUR_MS + 1
         found = await self._rows("blocks", symbol_id, from_ms, last, mask_of(columns)) if last > from_ms else []
         blocks = grouped(found)
-        rows: dict[int, SampleColumns] = {}
+        rows = {int(row[0]): decode_samples(symbol, [row]) for row in held}
         for start, end in holes(blocks, from_ms, to_ms):
             at = start
             while part := await self._rows("some_samples", symbol_id, at, end, ROWS_AT_ONCE):
@@ -119,6 +128,10 @@ class Reads(ABC):
                 break
             done += len(hours)
         return done
+
+    async def sample_marks(self, at_ms: int) -> SampleMarks:
+        rows = await self._rows("sample_marks", _to(at_ms))
+        return SampleMarks(*rows[0]) if rows else SampleMarks(None, None, None, None)
 
     async def candles(
         self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
@@ -205,6 +218,9 @@ class Reads(ABC):
         wanted = [None if text is None else clean(str(text)) for text in (state, symbol, rule_id)]
         rows = await self._rows("alerts", _from(from_ms), _to(to_ms), *wanted, _limit(limit))
         return [decode_alert(row) for row in rows]
+
+    async def standing_alerts(self, at_ms: int, limit: int = 500) -> list[Alert]:
+        return [decode_alert(row) for row in await self._rows("standing_alerts", _to(at_ms), _limit(limit))]
 
     async def alert(self, alert_id: str) -> Alert | None:
         rows = await self._rows("alert", clean(alert_id))

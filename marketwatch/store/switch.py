@@ -9,7 +9,7 @@ from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
 from ..model.market import Candle, Gap, Instrument
 from ..model.silences import Silence
 from ..model.system import Notice
-from ..ports import MarketStore, SampleColumns, StoredTrade, StoreProfile, StoreStats, TradeAggregate, WriteBatch
+from ..ports import MarketStore, SampleColumns, SampleMarks, StoredTrade, StoreProfile, StoreStats, TradeAggregate, WriteBatch
 
 
 class SwitchStore:
@@ -40,11 +40,16 @@ class SwitchStore:
     async def write(self, batch: WriteBatch) -> None:
         await self._store.write(batch)
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, columns: Collection[str] | None = None) -> SampleColumns:
-        return await self._store.samples(symbol, from_ms, to_ms, columns=columns)
+    async def samples(
+        self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0, columns: Collection[str] | None = None
+    ) -> SampleColumns:
+        return await self._store.samples(symbol, from_ms, to_ms, held_ms=held_ms, columns=columns)
 
     async def pack(self, *, newest_ms: int, most: int) -> int:
         return await self._store.pack(newest_ms=newest_ms, most=most)
+
+    async def sample_marks(self, at_ms: int) -> SampleMarks:
+        return await self._store.sample_marks(at_ms)
 
     async def candles(
         self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
@@ -98,6 +103,9 @@ class SwitchStore:
         limit: int = 100,
     ) -> list[Alert]:
         return await self._store.alerts(state=state, symbol=symbol, rule_id=rule_id, from_ms=from_ms, to_ms=to_ms, limit=limit)
+
+    async def standing_alerts(self, at_ms: int, limit: int = 500) -> list[Alert]:
+        return await self._store.standing_alerts(at_ms, limit)
 
     async def alert(self, alert_id: str) -> Alert | None:
         return await self._store.alert(alert_id)

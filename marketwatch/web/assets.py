@@ -42,6 +42,10 @@ class Assets:
             raise KeyError(f"static/{name} does not exist.")
         return f"/static/{self.version}/{name}"
 
+    def text(self, name: str) -> str:
+        """The text of a file. Raises KeyError where there is none."""
+        return self._bodies[name].decode("utf-8")
+
     def response(self, name: str) -> web.Response:
         """The file, or 404."""
         version, _, rest = name.partition("/")

@@ -12,7 +12,9 @@ from .. import __version__
 from ..clock import Clock
 from ..config import Settings
 from ..resources import resource_dir
+from ..watch import Watch
 from .assets import Assets
+from .contexts.cursor import stay
 from .contexts.errors import ErrorPage
 from .contexts.frame import Frame, build_frame
 from .guard import is_owner
@@ -45,6 +47,8 @@ class Renderer:
             bytecode_cache=None,
         )
         self._environment.globals["asset"] = self.assets.url
+        self._environment.globals["is_past"] = is_past
+        self._environment.filters["here"] = here
         self._fragments: dict[str, tuple[jinja2.Template, str]] = {}
 
     def fragment(self, template: str, context: Any) -> str:
@@ -59,12 +63,16 @@ class Renderer:
         """A whole page."""
         return self._environment.get_template(template).render(frame=frame, page=page)
 
-    def frame(self, request: web.Request) -> Frame:
-        """The frame for this request: theme from its cookie, market from the slot."""
+    def document(self, template: str, page: Any) -> str:
+        """A page without the frame of the program around it."""
+        return self._environment.get_template(template).render(page=page)
+
+    def frame(self, request: web.Request, *, watch: Watch | None = None) -> Frame:
+        """The frame for this request: theme from its cookie, market from the slot unless another one is shown."""
         slot = request.app[WATCH]
         theme = request.cookies.get("theme", "auto")
         return build_frame(
-            watch=slot.current,
+            watch=watch or slot.current,
             waiting=slot.waiting,
             clock=self.clock,
             boot=f"{self.boot}-{slot.generation}",
@@ -74,13 +82,32 @@ class Renderer:
             owner=is_owner(request),
         )
 
-    def page(self, request: web.Request, template: str, context: Any, *, status: int = 200) -> web.Response:
+    def page(
+        self, request: web.Request, template: str, context: Any, *, status: int = 200, frame: Frame | None = None
+    ) -> web.Response:
         """The page as an answer."""
-        text = self.html(template, self.frame(request), context)
+        text = self.html(template, frame or self.frame(request), context)
         answer = web.Response(text=text, status=status, content_type="text/html", headers=_NO_STORE)
         if len(text) > 2048:
             answer.enable_compression()
         return answer
+
+
+def _at(context: jinja2.runtime.Context) -> str:
+    frame = context.get("frame")
+    return "" if frame is None else str(frame.at)
+
+
+@jinja2.pass_context
+def is_past(context: jinja2.runtime.Context) -> bool:
+    """In a template: whether the page shows an earlier moment, where nothing is live and nothing can be changed."""
+    return bool(_at(context))
+
+
+@jinja2.pass_context
+def here(context: jinja2.runtime.Context, href: str) -> str:
+    """In a template: an address of this program that stays at the moment which the page shows."""
+    return stay(href, _at(context))
 
 
 def error_page(request: web.Request, status: int, title: str, sentence: str) -> web.Response:

@@ -16,6 +16,7 @@ from ..clock import Clock
 from ..config import Settings
 from ..lab.lab import Lab
 from ..ports import MarketStore
+from ..replay.cursor import Cursor
 from ..telemetry import Telemetry
 from ..watch import WatchSlot
 from .api.alert_stream import ALERT_STREAM, AlertStream
@@ -31,6 +32,7 @@ from .keys import CLOCK, HUB, RENDERER, SETTINGS, STORE, TELEMETRY, WATCH
 from .live import LIVE, Live
 from .middleware import MAX_BODY_BYTES, Gate, ProtocolNoise, middleware
 from .openapi import DOCUMENT, new_document
+from .pages.scene import CURSOR
 from .probes import MarketCollector, sample_loop_lag
 from .readiness import READINESS, HasDead, Readiness
 from .render import Renderer
@@ -109,6 +111,7 @@ def _fill(
     app[WATCH], app[TELEMETRY], app[HUB] = slot, telemetry, hub
     app[DESK] = desk = Desk(settings=settings, clock=clock, store=store, slot=slot, hub=hub, telemetry=telemetry)
     app[LAB] = Lab(store)
+    app[CURSOR] = Cursor(store=store, slot=slot, settings=settings)
     app[TICKER] = ticker = PriceTicker(desk)
     app[STREAM] = prices = PriceStream(desk)
     app[ALERT_STREAM] = alerts = AlertStream(desk)
@@ -154,6 +157,7 @@ def _background(tasks: Tasks | None) -> Any:
 async def _close_streams(app: web.Application) -> None:
     """Before the connections are waited for: a stream would never end by itself."""
     await app[HUB].aclose()
+    await app[CURSOR].aclose()
     await app[SOCKETS].aclose()
 
 

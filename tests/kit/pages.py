@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from marketwatch.clock import ManualClock
 from marketwatch.model.alerts import Alerts, AlertState, Rules
 from marketwatch.model.market import Gap, GapReason, GapState, Instrument, Source, Trade, Whale, Whales
 from marketwatch.model.system import FeedState, Level, Notice, WriterStatus
-from marketwatch.ports import StoreStats
+from marketwatch.ports import SampleMarks, StoreStats
 from marketwatch.replay.incident import Incident
 from marketwatch.store.rows import decode_samples
 from marketwatch.watch import Watch
@@ -27,6 +28,7 @@ from marketwatch.web.contexts.alerts import (
     rules_of,
 )
 from marketwatch.web.contexts.bell import bell_of, count_of
+from marketwatch.web.contexts.cursor import CursorView, NoMomentPage, Way, page_of_now, page_of_then
 from marketwatch.web.contexts.errors import ConnectingPage, ErrorPage
 from marketwatch.web.contexts.frame import ClockView, Frame, bar_state, build_frame, notice_views
 from marketwatch.web.contexts.gaps import gaps_of
@@ -161,6 +163,7 @@ def fragments(watch: Watch) -> Iterator[Given]:
     yield Given("fragments/_metrics.html", metrics_of(watch, symbol))
     yield Given("fragments/_prints.html", prints_of(watch, symbol))
     yield Given("fragments/_gaps.html", gaps_of(watch, symbol))
+    yield Given("fragments/_incident.html", replay_page(watch, incident(watch), 5))
     yield from alert_fragments(watch, symbol)
     yield Given("fragments/_tick.html", tick_of(watch, symbol))
     yield Given("fragments/_candles.html", candles_of(watch, symbol, "1m"))
@@ -176,6 +179,15 @@ def fragments(watch: Watch) -> Iterator[Given]:
     yield Given("fragments/_allgaps.html", all_gaps(list(watch.state.gaps.values())))
     yield Given("fragments/_found.html", search(watch, HOSTILE))
     yield Given("fragments/_found.html", search(watch, "u"))
+    yield Given("fragments/_asof.html", page_of_now(f"/{HOSTILE}", {HOSTILE: HOSTILE}, NOW_MS))
+    yield Given("fragments/_cursor.html", cursor_then(NOW_MS - 60_500))
+
+
+def cursor_then(at_ms: int) -> CursorView:
+    """The bar over a page of another moment, with odd parameters in its address."""
+    marks = SampleMarks(START_MS - 600_000, at_ms - 500, at_ms, NOW_MS - 1_000)
+    view = page_of_then("/alerts", {"coin": HOSTILE, HOSTILE: HOSTILE}, at_ms, marks, 500, NOW_MS)
+    return replace(view, notes=(HOSTILE,))
 
 
 def alert_fragments(watch: Watch, symbol: str) -> Iterator[Given]:
@@ -238,3 +250,4 @@ def pages(watch: Watch) -> Iterator[Given]:
     for code in (401, 403, 404, 429, 500):
         yield Given("error.html", ErrorPage(code, HOSTILE, HOSTILE))
     yield Given("connecting.html", ConnectingPage(HOSTILE))
+    yield Given("moment.html", NoMomentPage(HOSTILE, HOSTILE, (Way(HOSTILE, "/?at=" + HOSTILE),)))

@@ -16,6 +16,7 @@ from ...errors import Unavailable
 from ...model.coins import CoinIndex
 from ...model.system import FeedState
 from ...ports import MarketStore
+from ...replay.lanes import LaneReader
 from ...state import SymbolState
 from ...telemetry import Telemetry
 from ...watch import Watch, WatchSlot
@@ -37,6 +38,7 @@ class Desk:
         self.slot = slot
         self.hub = hub
         self.telemetry = telemetry
+        self.lanes = LaneReader(store)
         self.snapshot = Snapshot(slot=slot, clock=clock)
         self.rules: RuleDesk | None = None
         self._index: tuple[int, CoinIndex] | None = None

@@ -32,10 +32,12 @@ class TradesQuery(msgspec.Struct, frozen=True):
 
 
 class WhalesQuery(msgspec.Struct, frozen=True):
-    """Large trades of one coin or of all, from what size on."""
+    """Large trades of one coin or of all, from what size on, in which span."""
 
     coin_id: CoinId | None = None
     min_usd: Usd = 0.0
+    from_ms: From | None = msgspec.field(default=None, name="from")
+    to_ms: To | None = msgspec.field(default=None, name="to")
     limit: Limit = 100
 
 
@@ -145,7 +147,7 @@ async def whales(desk: Desk, query: WhalesQuery) -> list[WhaleRow]:
     found = {
         (whale.trade.symbol, whale.trade.trade_id): StoredTrade(whale.trade, whale.value_usd, True)
         for whale in desk.watch.state.whales
-        if symbol in (None, whale.trade.symbol) and whale.value_usd >= query.min_usd
+        if symbol in (None, whale.trade.symbol) and whale.value_usd >= query.min_usd and _within(whale.trade, query)
     }
     if len(found) < query.limit:
         for stored in await _older_whales(desk, symbol, query, bool(found)):
@@ -159,9 +161,16 @@ async def whales(desk: Desk, query: WhalesQuery) -> list[WhaleRow]:
     ][: query.limit]
 
 
+def _within(trade: Trade, query: WhalesQuery) -> bool:
+    early = query.from_ms is not None and trade.time_ms < query.from_ms
+    return not early and (query.to_ms is None or trade.time_ms < query.to_ms)
+
+
 async def _older_whales(desk: Desk, symbol: str | None, query: WhalesQuery, enough: bool) -> list[StoredTrade]:
     try:
-        return await desk.store.whales(symbol, min_usd=query.min_usd, limit=query.limit)
+        return await desk.store.whales(
+            symbol, min_usd=query.min_usd, from_ms=query.from_ms, to_ms=query.to_ms, limit=query.limit
+        )
     except StoreUnavailable:
         desk.telemetry.errors.labels("store_read").inc()
         if not enough:

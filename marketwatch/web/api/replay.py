@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -11,6 +13,7 @@ from msgspec import Meta
 from ...model.alerts import AlertState
 from ...ports import SampleColumns, StoredTrade
 from ...replay.incident import Incident, read_incident
+from ...replay.lanes import Lanes, TermLane
 from ..envelope import iso
 from .alerts import AlertRow, Name, alert_row
 from .desk import Desk
@@ -72,9 +75,41 @@ class ReplayMarker(msgspec.Struct, frozen=True):
     resolved_at: str | None
 
 
+class ReplayThreshold(msgspec.Struct, frozen=True):
+    """A number that the rule compares a term with; `recovery`: its recovery condition does."""
+
+    operator: str
+    value: float
+    recovery: bool
+
+
+class ReplayLane(msgspec.Struct, frozen=True):
+    """A term of the rule along the steps: value i belongs to the step that ends i times `sample_ms` after `lanes_from`, null
+    where it is unknown. `unit`: `%`, `s`, `price`, `count` ..., or `truth` for what is true (1), unknown (0) or false (-1).
+    `at_alert`: the value that was stored when the alert fired."""
+
+    term: str
+    unit: str
+    thresholds: list[ReplayThreshold]
+    values: list[float | None]
+    at_alert: float | None
+
+
+class ReplayStretch(msgspec.Struct, frozen=True):
+    """Where the rule stood: `false`, `unknown`, `pending`, `firing` or `recovering`, from the end of the first step to that of
+    the last."""
+
+    state: str
+    from_: str = msgspec.field(name="from")
+    to: str
+
+
 class Replay(msgspec.Struct, frozen=True):
     """`events`: the alert's own symbol first, then those that its rule looks at, each oldest first. `trades`: oldest first, the
-    nearest 20,000 to the alert; `trades_left_out`: how many more are stored. `sample_ms`: length of a step."""
+    nearest 20,000 to the alert; `trades_left_out`: how many more are stored. `sample_ms`: length of a step. `lanes`: at most 8
+    terms of the rule, those that are compared with numbers first; `stretches`: where the rule stood. Both are evaluated from
+    the stored samples; `lanes_agree` tells whether the rule fires there at the alert's moment with the values of its record
+    (null: that cannot be told), `lanes_note` what else is to be known."""
 
     alert: AlertRow
     symbol: str
@@ -85,6 +120,12 @@ class Replay(msgspec.Struct, frozen=True):
     trades: list[ReplayTrade]
     trades_left_out: int
     marker: ReplayMarker
+    lanes: list[ReplayLane]
+    lanes_from: str
+    lanes_left_out: int
+    lanes_agree: bool | None
+    lanes_note: str
+    stretches: list[ReplayStretch]
 
 
 def _events(columns: SampleColumns) -> Iterator[ReplayEvent]:
@@ -113,7 +154,12 @@ def _marker(incident: Incident) -> ReplayMarker:
     )
 
 
-def replay_row(incident: Incident) -> Replay:
+def _lane(lane: TermLane) -> ReplayLane:
+    values = [value if math.isfinite(value) else None for value in lane.values.tolist()]
+    return ReplayLane(lane.text, lane.unit, [ReplayThreshold(*one) for one in lane.thresholds], values, lane.at_alert)
+
+
+def replay_row(incident: Incident, lanes: Lanes) -> Replay:
     """An incident as the API shows it."""
     return Replay(
         alert=alert_row(incident.alert),
@@ -125,12 +171,20 @@ def replay_row(incident: Incident) -> Replay:
         trades=[_trade(one) for one in incident.trades],
         trades_left_out=incident.left_out,
         marker=_marker(incident),
+        lanes=[_lane(one) for one in lanes.lanes],
+        lanes_from=iso(lanes.first_ms),
+        lanes_left_out=lanes.left_out,
+        lanes_agree=lanes.agrees,
+        lanes_note=lanes.note,
+        stretches=[ReplayStretch(one.state, iso(one.from_ms), iso(one.to_ms)) for one in lanes.stretches],
     )
 
 
 async def replay(desk: Desk, query: ReplayQuery) -> Replay:
-    """The events around an alert. Raises NotFound."""
-    return replay_row(await read_incident(desk.store, desk.watch, query.alert_id, query.minutes * 60_000))
+    """The events around an alert. Raises NotFound, StoreError."""
+    incident = await read_incident(desk.store, desk.watch, query.alert_id, query.minutes * 60_000)
+    lanes = await desk.lanes.read(incident, desk.watch)
+    return await asyncio.to_thread(replay_row, incident, lanes)
 
 
 REPLAY = Endpoint(

@@ -13,6 +13,7 @@ from ...watch import Watch
 from .. import format as fmt
 from .alert_words import MARKET, STATE_WORDS, age, element_id, moment, reason, sentence, subject
 from .bell import firing
+from .cursor import market_then
 from .frame import symbol_href
 
 _MOST_ACTIVE = 100
@@ -62,7 +63,7 @@ class AlertView(NamedTuple):
 
 
 class PastView(NamedTuple):
-    """An episode that is over, as a row."""
+    """An episode that is over, as a row. `then`: the market as of the moment at which it fired."""
 
     key: str
     severity: str
@@ -76,6 +77,7 @@ class PastView(NamedTuple):
     late: bool
     acknowledged: bool
     replay: str = ""
+    then: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ def _past_view(alert: Alert, watch: Watch, now_ms: int) -> PastView:
         late=alert.late,
         acknowledged=alert.acknowledged_ms is not None,
         replay=replay_href(alert.alert_id),
+        then=market_then(alert.fired_ms),
     )
 
 

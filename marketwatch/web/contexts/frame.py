@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ...clock import Clock
@@ -12,6 +13,9 @@ from ...watch import Watch
 from .. import format as fmt
 from .bell import BellView, CountView, bell_of, count_of
 from .names import coin_name
+
+if TYPE_CHECKING:
+    from .cursor import CursorView
 
 _HOUR_MS = 3_600_000
 _VENUES = {
@@ -90,10 +94,11 @@ class ClockView:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Everything that `base.html` needs beside the page itself. `source_word` is empty on the live market.
+    """Everything that `base.html` needs beside the page itself. `source_word` is empty on the live market, `cursor` None on
+    pages that show no market.
 
     `owner`: whoever looks may change something. Fragments are the same for everybody, so what only the owner can use has the
-    class `owner-only` there, and the page hides it from others."""
+    class `owner-only` there, and the page hides it from others. A page of an earlier moment leaves it out."""
 
     theme: str  # auto, dark or light
     path: str
@@ -109,6 +114,12 @@ class Frame:
     version: str
     waiting: str  # not empty while no market is open
     owner: bool = False
+    cursor: CursorView | None = None
+
+    @property
+    def at(self) -> str:
+        """The moment as of which the page shows the market, as an address has it; empty now."""
+        return "" if self.cursor is None else self.cursor.at
 
 
 def symbol_href(symbol: str) -> str:
@@ -162,6 +173,8 @@ def bar_state(watch: Watch | None, now_ms: int) -> BarState:
     words, tone = feed_state(feed.state) if feed is not None else feed_state(FeedState.CONNECTING)
     if watch.source is Source.RECORDED and tone == "good":
         words = "playing"
+    if watch.source is Source.REPLAY:
+        words = "as of then"
     latency = fmt.duration(feed.latency_ms) if feed is not None and fmt.known(feed.latency_ms) is not None else ""
     gaps = len(watch.state.open_gaps())
     whole = completeness(watch, now_ms)

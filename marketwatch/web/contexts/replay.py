@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -16,12 +17,17 @@ from .. import format as fmt
 from .alert_words import figure, reason, subject
 from .alerts import AlertView, alert_view, replay_href
 from .bell import firing
+from .cursor import market_then
 from .frame import Frame, symbol_href
 
 ROW_MS = 10_000
 _MOST_LISTED = 50
 _MOST_TERMS = 50
 _SENTENCE = "The market as it was around an alert: not the market of now."
+_SENTENCES = {
+    "demo": "Demo: invented prices as they were around an alert, not a real market.",
+    "recorded": "A recording as it was around an alert: not the market of now.",
+}
 
 
 class TermView(NamedTuple):
@@ -61,12 +67,14 @@ class ReplayPage:
     reason: str
     fired: str
     resolved: str
+    then: str
     late: bool
     terms: tuple[TermView, ...]
     windows: tuple[TermView, ...]
     rows: tuple[StepView, ...]
     choices: tuple[tuple[int, str, bool], ...]
     left_out: int
+    download: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,17 @@ class ReplayList:
 
 def replay_frame(frame: Frame, path: str) -> Frame:
     """The frame of a page that does not show the market of now."""
-    return replace(frame, source="replay", source_word="Replay", source_sentence=_SENTENCE, path=path)
+    return replace(frame, source="replay", source_word="Replay", source_sentence=sentence_of(frame.source), path=path)
+
+
+def sentence_of(source: str) -> str:
+    """What is said of a replay of a market whose source is `live`, `demo` or `recorded`."""
+    return _SENTENCES.get(source, _SENTENCE)
+
+
+def export_href(alert_id: str, minutes: int) -> str:
+    """The address of the file that an alert's replay is downloaded as."""
+    return "/replay/export?" + urlencode({"alert_id": alert_id} | ({} if minutes == 5 else {"minutes": str(minutes)}))
 
 
 def replay_list(watch: Watch, past: Sequence[Alert], now_ms: int, problem: str = "") -> ReplayList:
@@ -108,12 +126,14 @@ def replay_page(watch: Watch, incident: Incident, minutes: int) -> ReplayPage:
         reason=reason(alert),
         fired=fmt.date_time(alert.fired_ms),
         resolved=fmt.long_duration(alert.resolved_ms - alert.fired_ms) if over and alert.resolved_ms is not None else "",
+        then=market_then(alert.fired_ms),
         late=alert.late,
         terms=_terms(alert),
         windows=_windows(alert),
         rows=tuple(_rows(incident.samples[0], alert.fired_ms, decimals)),
         choices=tuple((one, replay_href(alert.alert_id, one), one == minutes) for one in (1, 5, 15, 60)),
         left_out=incident.left_out,
+        download=export_href(alert.alert_id, minutes),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from urllib.parse import urlencode
 
-from ...model.market import Whale
+from ...model.market import Source, Whale
 from ...watch import Watch
 from .. import format as fmt
 from .alerts import FiringView, firing_of
@@ -169,6 +169,10 @@ def feed_view(watch: Watch) -> FeedView:
     """The status of the watch's own venue."""
     feed = main_feed(watch)
     gaps = str(len(watch.state.open_gaps()))
+    if watch.source is Source.REPLAY:
+        unknown = fmt.UNKNOWN
+        sentence = "How the feed was doing then is not stored."
+        return FeedView(venue_name(watch.venue), "not known", "wait", unknown, unknown, unknown, unknown, gaps, sentence)
     if feed is None:
         return FeedView(venue_name(watch.venue), "connecting", "wait", fmt.UNKNOWN, fmt.UNKNOWN, "0", "0", gaps, "")
     words, tone = feed_state(feed.state)

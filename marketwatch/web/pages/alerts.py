@@ -7,49 +7,54 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from ...errors import NotFound
+from ...watch import Watch
 from ..api.desk import DESK
 from ..contexts.alerts import Query, alerts_page
-from ..contexts.frame import market_now_ms
-from ..keys import CLOCK, HUB, RENDERER, SETTINGS, WATCH
+from ..keys import HUB, SETTINGS, WATCH
 from ..live import LIVE, alerts_channel
 from ..render import error_page
 from .overview import connecting
+from .scene import open_scene
 
 routes = web.RouteTableDef()
 
 
-def read_query(request: web.Request) -> Query:
-    """The filters of a request; a coin by any of its names. Raises NotFound for a coin that is not watched."""
+def read_query(request: web.Request, watch: Watch | None = None) -> Query:
+    """The filters of a request; a coin by any of its names, a rule of `watch`, else of now. Raises NotFound for a coin that is
+    not watched."""
     query = Query.of(lambda name: request.query.get(name, ""))
-    rules = request.app[DESK].watch.state.rules
+    rules = (watch or request.app[DESK].watch).state.rules
     coin = request.app[DESK].coins.symbol(query.coin) if query.coin else ""
     return query._replace(coin=coin, rule=query.rule if query.rule in rules else "")
 
 
 @routes.get("/alerts")
 async def alerts(request: web.Request) -> web.Response:
-    """The page; `state`, `coin` and `rule` choose what it shows."""
+    """The page; `state`, `coin` and `rule` choose what it shows, `at` as of when."""
     watch = request.app[WATCH].current
     if watch is None:
         return connecting(request)
+    scene = await open_scene(request, watch)
+    if isinstance(scene, web.Response):
+        return scene
     try:
-        query = read_query(request)
+        query = read_query(request, scene.watch)
     except NotFound as error:
         return error_page(request, 404, "This coin is not watched", str(error))
-    live = request.app[LIVE]
-    await live.history.load()
+    past, problem = await scene.past()
     name = alerts_channel(query)
     given = urlencode({key: value for key, value in query._asdict().items() if value}, quote_via=quote)
+    stream = scene.stream(name, "alerts")
     context = alerts_page(
-        watch,
-        live.history.past(watch),
+        scene.watch,
+        past,
         query,
-        now_ms=market_now_ms(watch, request.app[CLOCK]),
-        stream=live.stream_address(name, "alerts") + ("&" + given if given else ""),
-        problem=live.history.problem,
+        now_ms=scene.now_ms,
+        stream=stream + "&" + given if stream and given else stream,
+        problem=problem,
         file=str(request.app[SETTINGS].rules_file),
     )
-    return request.app[RENDERER].page(request, "alerts.html", context)
+    return scene.page("alerts.html", context)
 
 
 @routes.get("/stream/alerts")

@@ -6,11 +6,11 @@ from aiohttp import web
 
 from ...config import Settings
 from ..contexts.errors import ConnectingPage
-from ..contexts.frame import market_now_ms
 from ..contexts.overview import Query
 from ..contexts.summary import overview_page
-from ..keys import CLOCK, HUB, RENDERER, SETTINGS, WATCH
+from ..keys import HUB, RENDERER, SETTINGS, WATCH
 from ..live import LIVE
+from .scene import open_scene
 
 routes = web.RouteTableDef()
 
@@ -32,18 +32,21 @@ def everything_label(settings: Settings) -> str:
 
 @routes.get("/")
 async def overview(request: web.Request) -> web.Response:
-    """The table of the moment; `view`, `q`, `sort`, `dir` and `page` choose what it shows."""
+    """The table of the moment; `view`, `q`, `sort`, `dir` and `page` choose what it shows, `at` as of when."""
     watch = request.app[WATCH].current
     if watch is None:
         return connecting(request)
+    scene = await open_scene(request, watch)
+    if isinstance(scene, web.Response):
+        return scene
     context = overview_page(
-        watch,
+        scene.watch,
         Query.of(lambda name: request.query.get(name, "")),
-        now_ms=market_now_ms(watch, request.app[CLOCK]),
+        now_ms=scene.now_ms,
         everything=everything_label(request.app[SETTINGS]),
-        stream=request.app[LIVE].stream_address("overview"),
+        stream=scene.stream("overview"),
     )
-    return request.app[RENDERER].page(request, "overview.html", context)
+    return scene.page("overview.html", context)
 
 
 @routes.get("/stream/overview")

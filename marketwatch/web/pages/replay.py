@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from ...errors import InvalidRequest, NotFound
@@ -11,6 +13,7 @@ from ..api.endpoint import Parameters
 from ..api.replay import REPLAY, ReplayQuery
 from ..contexts.frame import market_now_ms
 from ..contexts.replay import replay_frame, replay_list, replay_page
+from ..incident_file import file_name, incident_file
 from ..keys import CLOCK, RENDERER, WATCH
 from ..live import LIVE
 from ..render import error_page
@@ -41,11 +44,43 @@ async def replay(request: web.Request) -> web.StreamResponse:
     try:
         query = _parameters.parse(request)
         incident = await read_incident(desk.store, watch, query.alert_id, query.minutes * 60_000)
-    except NotFound as error:
-        return error_page(request, 404, "There is no such alert", str(error))
-    except InvalidRequest as error:
-        return error_page(request, 400, "This replay cannot be shown", str(error))
+    except (NotFound, InvalidRequest) as error:
+        return _refused(request, error)
     return _page(request, "replay.html", replay_page(watch, incident, query.minutes))
+
+
+@routes.get("/replay/export")
+async def export(request: web.Request) -> web.StreamResponse:
+    """The replay of the alert `alert_id` as one HTML file that needs no server."""
+    desk = request.app[DESK]
+    watch = request.app[WATCH].current
+    if watch is None:
+        return connecting(request)
+    try:
+        query = _parameters.parse(request)
+        incident = await read_incident(desk.store, watch, query.alert_id, query.minutes * 60_000)
+        lanes = await desk.lanes.read(incident, watch)
+        now_ms = desk.clock.now_ms()
+        made = await asyncio.to_thread(
+            incident_file, request.app[RENDERER], watch, incident, lanes, minutes=query.minutes, now_ms=now_ms
+        )
+    except (NotFound, InvalidRequest) as error:
+        return _refused(request, error)
+    disposition = f'attachment; filename="{file_name(incident)}"'
+    answer = web.Response(
+        body=made,
+        content_type="text/html",
+        charset="utf-8",
+        headers={"Content-Disposition": disposition, "Cache-Control": "no-store"},
+    )
+    answer.enable_compression()
+    return answer
+
+
+def _refused(request: web.Request, error: NotFound | InvalidRequest) -> web.Response:
+    if isinstance(error, NotFound):
+        return error_page(request, 404, "There is no such alert", str(error))
+    return error_page(request, 400, "This replay cannot be shown", str(error))
 
 
 async def _choose(request: web.Request) -> web.Response:

@@ -8,12 +8,13 @@ from aiohttp import web
 
 from ...errors import NotFound
 from ..api.desk import DESK
-from ..contexts.frame import market_now_ms, symbol_href
+from ..contexts.frame import symbol_href
 from ..contexts.symbol import symbol_page
-from ..keys import CLOCK, HUB, RENDERER, WATCH
+from ..keys import HUB, WATCH
 from ..live import LIVE
 from ..render import error_page
 from .overview import connecting
+from .scene import open_scene
 
 routes = web.RouteTableDef()
 
@@ -31,7 +32,7 @@ async def symbols(_request: web.Request) -> web.Response:
 
 @routes.get("/symbols/{symbol}")
 async def symbol(request: web.Request) -> web.Response:
-    """The page of one symbol; a base asset or a coin's name leads to the symbol."""
+    """The page of one symbol; a base asset or a coin's name leads to the symbol. `at`: as of when."""
     watch = request.app[WATCH].current
     if watch is None:
         return connecting(request)
@@ -42,19 +43,22 @@ async def symbol(request: web.Request) -> web.Response:
         return error_page(request, 404, "This symbol is not watched", str(error))
     path = symbol_href(found)
     if found != asked:
-        return web.Response(status=302, headers={"Location": path})
-    live = request.app[LIVE]
-    await live.history.load()
+        return web.Response(status=302, headers={"Location": path + ("?" + request.query_string if request.query else "")})
+    scene = await open_scene(request, watch)
+    if isinstance(scene, web.Response):
+        return scene
+    past, _ = await scene.past()
+    await scene.tape(found)
     context = symbol_page(
-        watch,
+        scene.watch,
         found,
         chosen=request.query.get("range", ""),
         path=path,
-        now_ms=market_now_ms(watch, request.app[CLOCK]),
-        stream=live.stream_address(channel_name(found)),
-        past=live.history.past(watch),
+        now_ms=scene.now_ms,
+        stream=scene.stream(channel_name(found)),
+        past=past,
     )
-    return request.app[RENDERER].page(request, "symbol.html", context)
+    return scene.page("symbol.html", context)
 
 
 @routes.get("/stream/symbol/{symbol}")

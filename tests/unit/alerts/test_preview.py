@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from marketwatch.alerts.machine import Cause, Machine, Phase, Timing
 from marketwatch.errors import InvalidRequest
-from marketwatch.lab.course import episodes, runs, times
+from marketwatch.lab.course import episodes, phases, runs, times
 from marketwatch.lab.question import Question, question
 from marketwatch.lab.trial import pieces
 from marketwatch.rules.errors import RuleError
@@ -124,3 +124,25 @@ def test_pieces_of_a_long_span_follow_each_other_without_a_hole() -> None:
     assert len(found) > 2
     assert all(before[2] == after[1] and after[0] < after[1] for before, after in pairwise(found))
     assert found[-1][2] == 20 * 24 * HOUR
+
+
+@settings(max_examples=300)
+@given(
+    truth=truths,
+    recovery=st.none() | truths,
+    step_ms=st.sampled_from([500, 1_200_000]),
+    wait=st.integers(0, 12),
+    keep=st.integers(0, 12),
+)
+def test_phases_of_any_truths_are_those_of_the_live_machine(
+    truth: I1, recovery: I1 | None, step_ms: int, wait: int, keep: int
+) -> None:
+    timing = Timing(wait * step_ms, keep * step_ms)
+    recovered = None if recovery is None else np.resize(recovery, len(truth))
+    machine = Machine((timing._replace(recover=-1 if recovered is None else 0),), 1, step_ms=step_ms)
+    expected = []
+    for step, said in enumerate(truth):
+        over = np.zeros((0, 1), np.int8) if recovered is None else recovered[step].reshape(1, 1)
+        machine.step((step + 1) * step_ms, np.array([[said]], np.int8), over)
+        expected.append(int(machine.phase[0]))
+    assert phases(truth, recovered, timing, step_ms).tolist() == expected
