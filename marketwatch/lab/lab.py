@@ -14,8 +14,10 @@ from typing import NamedTuple
 from ..errors import Conflict
 from ..ports import MarketStore
 from ..rules.history import History
+from ..rules.program import Program, compile_rule
 from .archive import Archive
 from .line import Line
+from .moment import Moments
 from .preview import Preview, preview, tunable
 from .question import Question
 from .trial import Trial, conclude, look, pieces, track_of
@@ -42,6 +44,12 @@ class Lab:
         self._archive = Archive(store)
         self._line = Line()
         self._asking: dict[str, asyncio.Task[Preview]] = {}
+        self.moments = Moments(self._archive)
+
+    @staticmethod
+    def program(expression: str, *, intrabar: bool = False) -> Program:
+        """What an expression means, a condition or a number. Raises RuleError."""
+        return compile_rule(expression, condition=False, intrabar=intrabar)
 
     async def preview(
         self, question: Question, *, per_day: float | None = None, asker: str | None = None, report: Report | None = None
