@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from ..model.alerts import Rule
 from ..model.metrics import Window
 from ..rules.catalogue import INTERVALS
 from ..rules.errors import RuleError
+from ..rules.needs import columns_of
 from ..rules.nodes import Compare, Constant, Derived, Fact, Indicator, Metric, WhaleCount, of_type
 from ..rules.program import Program, compile_rule
 
@@ -21,19 +23,22 @@ DAY_MS = 86_400_000
 MOST_SPAN_MS = 31 * DAY_MS
 MOST_SYMBOLS = 20
 MOST_STEPS = 60_000_000
+MOST_INTRABAR = 2_000_000
 _MOST_LEAD_MS = 7 * DAY_MS
 _LONGEST_MS = 30 * DAY_MS
 _CANDLES = 250
 _EMA_SPANS = 12
+_NUMBER = re.compile(r"(.*[<>]=?\s*)[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*%?(\s*|\s+for\s.*)", re.DOTALL)
 
 
 class Durations(NamedTuple):
-    """The times of the rule, in ms; `for_ms` None: as it is written behind the expression. `schedule`: when it is evaluated."""
+    """The times of the rule, in ms; `for_ms` None: as written behind the expression. `schedule`, `intrabar` as in `Rule`."""
 
     for_ms: int | None = None
     keep_ms: int = 0
     cooldown_ms: int = 0
     schedule: str | None = None
+    intrabar: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +63,16 @@ class Question:
         return tuple(dict.fromkeys([*wanted, *([self.reference] if self.reference is not None else [])]))
 
     @property
+    def columns(self) -> frozenset[str]:
+        """Columns of the histories that the rule looks at, beside price and gap."""
+        return frozenset().union(*(columns_of(one) for one in self.rule.programs))
+
+    @property
+    def steps(self) -> int:
+        """Sample steps of one symbol."""
+        return (self.to_ms - self.from_ms + self.lead_ms) // self.sample_ms
+
+    @property
     def counts_whales(self) -> bool:
         return any(of_type(one.expression, WhaleCount) for one in self.rule.programs)
 
@@ -79,15 +94,15 @@ def question(
 
     `symbols` may hold `watchlist/NAME`, resolved by `lists`; what of them is not watched is left out.
     """
-    program = compile_rule(expression)
     durations = durations or Durations()
+    program = compile_rule(expression, intrabar=durations.intrabar)
     if recover is not None:
         _recovering(program, recover)
     if durations.schedule is not None:
         _scheduled(durations.schedule)
     rule = Rule(
         "lab", 1, "Lab", expression, tuple(symbols), durations.for_ms or 0, recover, durations.keep_ms, durations.cooldown_ms,
-        schedule=durations.schedule,
+        schedule=durations.schedule, intrabar=durations.intrabar,
     )  # fmt: skip
     one = compiled(rule, watched, lists)
     if one.error.startswith("There is no watchlist"):
@@ -96,13 +111,15 @@ def question(
     _bounded(chosen, from_ms, to_ms)
     windows = _windows(one, sample_ms, len(watched))
     lead_ms = _lead_ms(one, windows)
-    steps = len(chosen) * (to_ms - from_ms + lead_ms) // sample_ms
-    if steps > MOST_STEPS:
+    if (steps := len(chosen) * (to_ms - from_ms + lead_ms) // sample_ms) > MOST_STEPS:
         raise InvalidRequest(
             f"{len(chosen)} symbols over this span are {steps:,} sample steps; {MOST_STEPS:,} are the most. "
             "Choose a shorter span or fewer symbols."
         )
-    compares = any(m.name in ("correlation", "beta") for p in one.programs for m in of_type(p.expression, Metric))
+    _bounded_intrabar(one, steps)
+    compares = any(
+        m.name in ("correlation", "beta") and m.other is None for p in one.programs for m in of_type(p.expression, Metric)
+    )
     return Question(
         one, program, chosen, from_ms, to_ms, sample_ms, windows, reference if compares else None, lead_ms, _notes(one)
     )
@@ -147,6 +164,16 @@ def _bounded(symbols: Sequence[str], from_ms: int, to_ms: int) -> None:
         raise InvalidRequest(f"The span is longer than {MOST_SPAN_MS // DAY_MS} days; choose a shorter one.")
 
 
+def _bounded_intrabar(one: Compiled, steps: int) -> None:
+    """Raises InvalidRequest where looking into open candles, which is asked anew at every step, would take too long."""
+    terms = sum(indicator.intrabar for program in one.programs for indicator in of_type(program.expression, Indicator))
+    if terms * steps > MOST_INTRABAR:
+        raise InvalidRequest(
+            f"{terms} intrabar terms over {steps:,} sample steps are more than {MOST_INTRABAR:,} looks into open candles. "
+            "Choose a shorter span or fewer symbols, or leave out intrabar."
+        )
+
+
 def _windows(one: Compiled, sample_ms: int, width: int) -> dict[str, Window]:
     try:
         return {name: window_of(name, sample_ms=sample_ms, symbols=width) for name in one.windows}
@@ -184,3 +211,18 @@ def single_comparison(program: Program) -> tuple[Compare, float] | None:
     if isinstance(node.right, Constant) and not isinstance(node.left, Constant):
         return (node, node.right.value) if not isinstance(node.left, Fact) else None
     return None
+
+
+def split_at_number(expression: str) -> tuple[str, str] | None:
+    """What is written before and behind the number of a rule that ends in a comparison with a plain one; None for others."""
+    match = _NUMBER.fullmatch(expression)
+    return None if match is None else (match[1], match[2])
+
+
+def rewritten(program: Program, threshold: str) -> str:
+    """A rule of one comparison with another number, otherwise as it was written. Raises ValueError for other rules."""
+    single = single_comparison(program)
+    if single is None:
+        raise ValueError(f"{program.source!r} is not one comparison with a number.")
+    before, after = split_at_number(program.source) or (f"{single[0].left.key} {single[0].operator} ", "")
+    return f"{before}{threshold}{after}"

@@ -15,6 +15,7 @@ from ..errors import StoreError, StoreReadOnly, StoreUnavailable
 from ..model.system import Level, Notice
 from ..ports import StoreProfile, StoreStats, WriteBatch
 from ..resources import resource_dir
+from .blocks import Hour
 from .migrate import load_migrations
 from .portable import Progress
 from .postgres_backup import dump, refill
@@ -25,7 +26,7 @@ from .postgres_keep import measure, retain
 from .postgres_schema import migrate_postgres, schema_version_postgres, storage_detail
 from .postgres_write import PostgresBatch, Written
 from .queries import queries
-from .reads import Reads, Step
+from .reads import Bulk, Reads, Step
 
 T = TypeVar("T")
 
@@ -230,15 +231,26 @@ class PostgresStore(Reads):
 
         self._written = await self._transaction(put)
 
+    async def _pack(self, hour: Hour) -> None:
+        async def pack(connection: Any) -> None:
+            await PostgresBatch(connection, self._written, partitioned=False).pack(hour)
+
+        await self._transaction(pack)
+        if self._written.frontier is not None:
+            self._written.frontier.packed(hour)
+
     async def _change(self, query: str, *values: Any) -> int:
         async def change(connection: Any) -> int:
             return int((await connection.execute(queries()[query], *values)).rsplit(" ", 1)[-1])
 
         return await self._transaction(change)
 
-    async def changes(self, steps: Sequence[Step]) -> bool:
+    async def changes(self, steps: Sequence[Step | Bulk]) -> bool:
         async def run(connection: Any) -> None:
             for step in steps:
+                if isinstance(step, Bulk):
+                    await connection.executemany(queries()[step.query], step.rows)
+                    continue
                 status = await connection.execute(queries()[step.query], *step.values)
                 if step.must and int(status.rsplit(" ", 1)[-1]) == 0:
                     raise _NothingChanged

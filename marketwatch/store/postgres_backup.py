@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ async def refill(connection: Any, file: Path, schema: int, force: bool, progress
     await asyncio.to_thread(check_backup, file, schema)
     if not force:
         await _refuse_data(connection)
-    await connection.execute(f"TRUNCATE {', '.join(table.name for table in TABLES)}")
+    await connection.execute(f"TRUNCATE sample_blocks, {', '.join(table.name for table in TABLES)}")
     done = 0
     days: set[int] = set()
     groups = grouped(read_backup(file, schema), _ROWS_AT_ONCE)
@@ -57,7 +58,10 @@ async def refill(connection: Any, file: Path, schema: int, force: bool, progress
 
 def _typed(table: Table, rows: list[list[Any]]) -> list[tuple[Any, ...]]:
     floats = [index for index, name in enumerate(table.columns) if name in table.floats]
+    decimals = [index for index, name in enumerate(table.columns) if name in table.decimals]
     for row in rows:
+        for index in decimals:
+            row[index] = None if row[index] is None else Decimal(row[index])
         for index in floats:
             if row[index] is not None:
                 row[index] = float(row[index])

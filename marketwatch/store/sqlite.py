@@ -17,11 +17,12 @@ from ..model.system import Level, Notice
 from ..ports import StoreProfile, StoreStats, WriteBatch
 from ..resources import resource_dir
 from . import sqlite_file
+from .blocks import Hour
 from .lock import WriterLock
 from .migrate import Migration, load_migrations, migrate_sqlite, schema_version_sqlite
 from .portable import Progress
 from .queries import sqlite_queries
-from .reads import Reads, Step
+from .reads import Bulk, Reads, Step
 from .sqlite_copy import dump, refill
 from .sqlite_keep import Keeper, measure
 from .sqlite_steps import run_steps
@@ -202,13 +203,16 @@ class SqliteStore(Reads):
     async def write(self, batch: WriteBatch) -> None:
         await self._on_writer(lambda: self._own().write(batch))
 
+    async def _pack(self, hour: Hour) -> None:
+        await self._on_writer(lambda: self._own().pack(hour))
+
     async def _change(self, query: str, *values: Any) -> int:
         def change() -> int:
             return self._own_connection().execute(sqlite_queries()[query], values).rowcount
 
         return await self._on_writer(change)
 
-    async def changes(self, steps: Sequence[Step]) -> bool:
+    async def changes(self, steps: Sequence[Step | Bulk]) -> bool:
         return await self._on_writer(lambda: run_steps(self._own_connection(), steps))
 
     async def _rows(self, query: str, *values: Any) -> Sequence[Sequence[Any]]:

@@ -92,8 +92,8 @@ def _act(action: Action[Any]) -> dict[str, Any]:
         body = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
     (answered,), _ = msgspec.json.schema_components([action.data], ref_template=_REF)
     good = {"description": "Good", "content": {"application/json": {"schema": _envelope(answered)}}}
-    everyone = action.role == "anyone"
-    statuses = [400, *([401] if not everyone or action.accounts else []), 403]
+    everyone = action.role in ("anyone", "guest")
+    statuses = [400, *([401] if action.role != "anyone" or action.accounts else []), 403]
     statuses += [404] if parameters or action.accounts else []
     statuses += [*([409] if action.conflicts else []), 413, *([415] if body else []), 429, 500, 503]
     return {

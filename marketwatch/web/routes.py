@@ -10,26 +10,49 @@ from . import assets, openapi, probes, ws
 from .api import ACTIONS, ENDPOINTS, alert_stream, preview, replay_stream
 from .api import stream as price_stream
 from .guard import SAFE, RoleName, declare_on
-from .pages import admin, alerts, lab, login, overview, owner, profile, replay, search, status, symbol, theme
-
-PAGES: tuple[tuple[RoleName, web.RouteTableDef], ...] = (
-    ("guest", overview.routes),
-    ("guest", symbol.routes),
-    ("guest", alerts.routes),
-    ("guest", lab.routes),
-    ("guest", replay.routes),
-    ("guest", status.routes),
-    ("guest", search.routes),
-    ("anyone", theme.routes),
-    ("anyone", login.routes),
-    ("viewer", profile.routes),
-    ("admin", admin.routes),
-    ("anyone", owner.routes),
-    ("anyone", assets.routes),
-    ("anyone", probes.routes),
-    ("anyone", openapi.routes),
+from .pages import (
+    admin,
+    alert_acts,
+    alerts,
+    deliveries,
+    lab,
+    lab_stream,
+    login,
+    overview,
+    owner,
+    profile,
+    replay,
+    rule_check,
+    rules,
+    search,
+    status,
+    symbol,
+    theme,
 )
-"""Who may read the pages of a module. A handler that declares its own role keeps it; what changes something must."""
+
+PAGES: tuple[tuple[RoleName, RoleName, web.RouteTableDef], ...] = (
+    ("guest", "admin", overview.routes),
+    ("guest", "admin", symbol.routes),
+    ("guest", "admin", alerts.routes),
+    ("guest", "admin", alert_acts.routes),
+    ("viewer", "admin", deliveries.routes),
+    ("guest", "admin", lab.routes),
+    ("guest", "admin", rule_check.routes),
+    ("guest", "admin", rules.routes),
+    ("guest", "admin", lab_stream.routes),
+    ("guest", "admin", replay.routes),
+    ("guest", "admin", status.routes),
+    ("guest", "admin", search.routes),
+    ("anyone", "admin", theme.routes),
+    ("anyone", "admin", login.routes),
+    ("viewer", "admin", profile.routes),
+    ("admin", "admin", admin.routes),
+    ("anyone", "admin", owner.routes),
+    ("anyone", "admin", assets.routes),
+    ("anyone", "admin", probes.routes),
+    ("anyone", "admin", openapi.routes),
+)
+"""Who may read the pages of a module, and who may change something there. A handler that declares its own role keeps it."""
 
 STREAMS = (
     (price_stream.PATH, price_stream.stream),
@@ -50,10 +73,10 @@ def add_routes(app: web.Application) -> None:
         app.router.add_get(path, stream)
     declare_on(ws.prices, "guest")
     app.router.add_get("/ws/prices", ws.prices, allow_head=False)
-    for role, routes in PAGES:
+    for reads, changes, routes in PAGES:
         for route in routes:
-            if isinstance(route, web.RouteDef) and route.method in SAFE and not hasattr(route.handler, "guard"):
-                declare_on(route.handler, role)
+            if isinstance(route, web.RouteDef) and not hasattr(route.handler, "guard"):
+                declare_on(route.handler, reads if route.method in SAFE else changes)
         app.add_routes(routes)
 
 

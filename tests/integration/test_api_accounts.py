@@ -103,7 +103,7 @@ async def test_session_ended_elsewhere_is_out_at_once(made: World, client: Clien
 
 
 async def test_key_is_shown_once_and_stops_when_it_is_deleted(made: World, client: Client) -> None:
-    mine = {"headers": await made.bearer(await made.person("bob"))}
+    mine: dict[str, Any] = {"headers": await made.bearer(await made.person("bob"))}
     made_key = await sent(client, "POST", "/api/users/me/keys", {"name": "bot", "scopes": ["read"]}, status=201, **mine)
     key = {"headers": {"Authorization": f"Bearer {made_key['key']}"}}
     assert (await sent(client, "GET", "/api/users/me", **key))["username"] == "bob"
@@ -116,7 +116,7 @@ async def test_key_is_shown_once_and_stops_when_it_is_deleted(made: World, clien
 
 async def test_second_factor_is_enrolled_used_and_switched_off(made: World, client: Client) -> None:
     assert isinstance(made.clock, ManualClock)
-    mine = {"headers": await made.bearer(await made.person("bob"))}
+    mine: dict[str, Any] = {"headers": await made.bearer(await made.person("bob"))}
     await sent(client, "POST", "/api/users/me/totp", {"password": "wrong-wrong"}, status=401, **mine)
     begun = await sent(client, "POST", "/api/users/me/totp", {"password": PASSWORD}, **mine)
     assert begun["uri"].startswith("otpauth://totp/marketwatch:bob?secret=")
@@ -137,7 +137,7 @@ async def test_second_factor_is_enrolled_used_and_switched_off(made: World, clie
 async def test_admin_invites_gives_roles_switches_off_and_reads_the_log(tmp_path: Path) -> None:
     async with world(tmp_path, accounts="invite") as made, made.client() as client:
         await made.person("ada", Role.ADMIN)
-        admin = {"headers": OWNER}
+        admin: dict[str, Any] = {"headers": OWNER}
         await sent(client, "POST", "/api/users/register", {"username": "bob", "password": PASSWORD}, status=403)
         invited = await sent(client, "POST", "/api/invitations", {"role": "viewer"}, status=201, **admin)
         asked = {"username": "bob", "password": PASSWORD, "invitation": invited["code"]}
@@ -183,7 +183,7 @@ async def test_stream_and_socket_close_within_a_minute_of_their_session(made: Wo
     theirs, others = await made.bearer(bob), await made.bearer(ada)
     stream = await client.get("/api/market/stream", headers=theirs)
     kept = await client.get("/api/market/stream", headers=others)
-    socket = await client.ws_connect("/ws/prices?coins=BTC", headers=theirs)
+    socket = await client.ws_connect("/ws/prices?coins=BTC", headers=theirs, autoping=False)
     assert len(app[HOLDERS]) == 3
     assert await app[HOLDERS].recheck() == 0
     await made.people.sessions.end_all(bob.user_id)

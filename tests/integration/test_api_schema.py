@@ -32,6 +32,7 @@ SAMPLES = {
     "alert_id": "a1",
     "user_id": "me",
     "rule_id": "r1",
+    "symbol": "BTC",
 }
 
 
@@ -152,6 +153,10 @@ _OPTIONS = (
 _EXPRESSIONS_HAVE_A_GRAMMAR = """
 [[operations]]
 include-name = "POST /api/rules/preview"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /api/rules/explain"
 checks.positive_data_acceptance.enabled = false
 
 [[operations]]
