@@ -119,7 +119,7 @@ async def test_outside_token_of_another_key_algorithm_or_issuer_is_refused(tmp_p
             provider.token(algorithm="PS256"),
             provider.token(key=public.encode()[:64].ljust(64, b"x"), algorithm="HS256"),
             provider.token(iss="https://evil.example"),
-            jwt.encode({"iss": provider.issuer, "sub": "7"}, None, algorithm="none", headers={"kid": "r1"}),
+            jwt.encode({"iss": provider.issuer, "sub": "7"}, "", algorithm="none", headers={"kid": "r1"}),
         ]
         for text in forged:
             with pytest.raises(Unauthorized):

@@ -105,7 +105,7 @@ async def test_session_ended_elsewhere_is_out_at_once(made: World, client: Clien
 async def test_key_is_shown_once_and_stops_when_it_is_deleted(made: World, client: Client) -> None:
     mine: dict[str, Any] = {"headers": await made.bearer(await made.person("bob"))}
     made_key = await sent(client, "POST", "/api/users/me/keys", {"name": "bot", "scopes": ["read"]}, status=201, **mine)
-    key = {"headers": {"Authorization": f"Bearer {made_key['key']}"}}
+    key: dict[str, Any] = {"headers": {"Authorization": f"Bearer {made_key['key']}"}}
     assert (await sent(client, "GET", "/api/users/me", **key))["username"] == "bob"
     (row,) = await sent(client, "GET", "/api/users/me/keys", **mine)
     assert row["last_used_at"] is not None
@@ -143,7 +143,7 @@ async def test_admin_invites_gives_roles_switches_off_and_reads_the_log(tmp_path
         asked = {"username": "bob", "password": PASSWORD, "invitation": invited["code"]}
         grant = await sent(client, "POST", "/api/users/register", asked, status=201)
         await sent(client, "POST", "/api/users/register", {**asked, "username": "eve"}, status=403)
-        people = await sent(client, "GET", "/api/users", **admin)
+        people = sorted(await sent(client, "GET", "/api/users", **admin), key=lambda one: str(one["username"]))
         assert [(one["username"], one["role"]) for one in people] == [("ada", "admin"), ("bob", "viewer")]
         await sent(client, "GET", "/api/users", status=403, **bearer(grant))
         path = f"/api/users/{grant['user_id']}/standing"
