@@ -91,7 +91,7 @@ def _act(action: Action[Any]) -> dict[str, Any]:
         body = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
     (answered,), _ = msgspec.json.schema_components([action.data], ref_template=_REF)
     good = {"description": "Good", "content": {"application/json": {"schema": _envelope(answered)}}}
-    statuses = [400, *([] if action.everyone else [401, 403]), *([404] if parameters else [])]
+    statuses = [400, *([] if action.everyone else [401, 403]), *([404] if parameters or body else [])]
     statuses += [*([409] if action.conflicts else []), 413, *([415] if body else []), 429, 500, 503]
     return {
         "operationId": action.operation,
