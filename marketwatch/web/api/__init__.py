@@ -10,6 +10,8 @@ from .analytics import ENDPOINTS as ANALYTICS
 from .deliveries import ACTIONS as DELIVERY_ACTIONS
 from .deliveries import ENDPOINTS as DELIVERIES
 from .endpoint import Endpoint
+from .explain import ACTIONS as EXPLAINS
+from .explain import ENDPOINTS as EXPLAINED
 from .history import ENDPOINTS as HISTORY
 from .market import ENDPOINTS as MARKET
 from .metrics import ENDPOINTS as METRICS
@@ -21,7 +23,7 @@ from .silences import ACTIONS as SILENCE_ACTIONS
 from .silences import ENDPOINTS as SILENCES
 from .system import ENDPOINTS as SYSTEM
 
-_ALERTS: tuple[Endpoint[Any], ...] = (*ALERTS, *RULES, *SILENCES, *DELIVERIES)
+_ALERTS: tuple[Endpoint[Any], ...] = (*ALERTS, *EXPLAINED, *RULES, *SILENCES, *DELIVERIES)
 ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *SYSTEM)
 
-ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
+ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
