@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
@@ -25,9 +25,11 @@ from .feed.choose import open_feed, probe_live
 from .memory import settle
 from .model.market import Source
 from .model.system import Level, Notice
+from .portfolio.library import Library
 from .ports import DurableStore, Feed, Resumable
 from .session import Session
 from .store import open_store
+from .store.books import StoredBooks
 from .store.home import HomeStore
 from .store.switch import SwitchStore
 from .store.user_database import UserDatabase
@@ -38,6 +40,7 @@ from .web.server import build_app
 
 if TYPE_CHECKING:
     from .accounts.accounts import Accounts
+    from .store.reads import Reads
 
 log = get_logger(__name__)
 Announce = Callable[[str], None]
@@ -71,6 +74,8 @@ class Application:
         self.slot = WatchSlot()
         self.store = SwitchStore()
         self.database = UserDatabase(settings, clock=self.clock)
+        self.library = Library(self._books)
+        self._leave_books: Callable[[], None] | None = None
         accounts_on = settings.accounts_mode != "off"
         self.home = HomeStore(settings, clock=self.clock, database=self.database) if accounts_on else None
         """The user's database, held open whatever plays, where people have accounts in it."""
@@ -230,10 +235,27 @@ class Application:
             keep_store=self.home is not None and store is self.home.store,
             desk=self.desk,
         )
+        await self._follow_books(session)
         self.store.use(store)
         self.slot.put(session.watch, session.alerting.lookout, session.outbox)
         log.info("market_open", venue=feed.venue, source=feed.source.value, symbols=len(instruments))
         return session
+
+    async def _follow_books(self, session: Session) -> None:
+        """Mark what people own at the prices of this market; it lies in the user's database whatever market is watched."""
+        if self._leave_books is not None:
+            self._leave_books()
+        try:
+            if self.database.begun:
+                await self.library.load()
+        except StoreError as error:
+            log.warning("books_not_read", reason=str(error))
+        self._leave_books = self.library.follow(session.watch.marker.use)
+
+    @asynccontextmanager
+    async def _books(self) -> AsyncIterator[StoredBooks]:
+        async with self.database.reach() as store:
+            yield StoredBooks(cast("Reads", store))
 
     def _store_for(self, feed: Feed) -> DurableStore:
         """The user's database for what is real; a throw-away one for the demo market unless the settings keep it."""

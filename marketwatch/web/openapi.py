@@ -94,7 +94,7 @@ def _act(action: Action[Any]) -> dict[str, Any]:
     good = {"description": "Good", "content": {"application/json": {"schema": _envelope(answered)}}}
     everyone = action.role in ("anyone", "guest")
     statuses = [400, *([401] if action.role != "anyone" or action.accounts else []), 403]
-    statuses += [404] if parameters or action.accounts else []
+    statuses += [404] if parameters or body or action.accounts else []
     statuses += [*([409] if action.conflicts else []), 413, *([415] if body else []), 429, 500, 503]
     return {
         "operationId": action.operation,
