@@ -11,13 +11,16 @@ from urllib.parse import urlencode
 from ...model.alerts import Alert, AlertState, Rule
 from ...watch import Watch
 from .. import format as fmt
+from ..alert_history import MOST
+from ..alert_sparks import AlertSpark, AlertSparks
 from .alert_words import MARKET, STATE_WORDS, age, element_id, moment, reason, sentence, subject
 from .bell import firing
 from .cursor import market_then
 from .frame import symbol_href
+from .rule_statistics import statistics_of
 
 _MOST_ACTIVE = 100
-_MOST_PAST = 100
+MOST_PAST = 100
 _MOST_COINS = 8
 STATES = {"": "All", "firing": "Firing", "pending": "Pending", "resolved": "Resolved"}
 
@@ -78,6 +81,7 @@ class PastView(NamedTuple):
     acknowledged: bool
     replay: str = ""
     then: str = ""
+    spark: AlertSpark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ class RuleView:
     pending: int
     quiet: str
     last: str
+    figures: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +214,7 @@ def _about(symbol: str, watch: Watch) -> tuple[str, str]:
     return subject(symbol, watch), symbol_href(symbol) if symbol in watch.instruments else ""
 
 
-def _past_view(alert: Alert, watch: Watch, now_ms: int) -> PastView:
+def _past_view(alert: Alert, watch: Watch, now_ms: int, sparks: AlertSparks | None) -> PastView:
     base, href = _about(alert.symbol, watch)
     lasted = fmt.UNKNOWN if alert.resolved_ms is None else fmt.long_duration(alert.resolved_ms - alert.fired_ms)
     return PastView(
@@ -226,6 +231,7 @@ def _past_view(alert: Alert, watch: Watch, now_ms: int) -> PastView:
         acknowledged=alert.acknowledged_ms is not None,
         replay=replay_href(alert.alert_id),
         then=market_then(alert.fired_ms),
+        spark=None if sparks is None else sparks.of(alert.alert_id),
     )
 
 
@@ -261,16 +267,19 @@ def active_of(watch: Watch, query: Query, now_ms: int) -> ActiveView:
     )
 
 
-def past_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int, problem: str = "") -> PastViews:
+def past_of(
+    watch: Watch, past: Sequence[Alert], query: Query, now_ms: int, problem: str = "", sparks: AlertSparks | None = None
+) -> PastViews:
     """The history. `past`: newest first."""
     wanted = query.state in ("", "resolved")
     found = [alert for alert in past if wanted and query.takes(alert)]
-    views = tuple(_past_view(alert, watch, now_ms) for alert in found[:_MOST_PAST])
-    return PastViews(views, max(0, len(found) - _MOST_PAST), problem, wanted)
+    views = tuple(_past_view(alert, watch, now_ms, sparks) for alert in found[:MOST_PAST])
+    return PastViews(views, max(0, len(found) - MOST_PAST), problem, wanted)
 
 
-def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int) -> RulesView:
-    """The rules in force with their counts."""
+def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int, problem: str = "") -> RulesView:
+    """The rules in force with their counts. `problem`: why the history is not whole."""
+    figures = statistics_of((*firing(watch), *past), now_ms, cut=bool(problem) or len(past) >= MOST)
     fires = Counter(alert.rule_id for alert in firing(watch))
     waits = Counter(alert.rule_id for alert in pending(watch))
     last: dict[str, int] = {}
@@ -292,6 +301,7 @@ def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int) -> 
                 pending=waits[rule.rule_id],
                 quiet=_quiet(rule, watch, fires[rule.rule_id] + waits[rule.rule_id]),
                 last=moment(last[rule.rule_id], now_ms) if rule.rule_id in last else "",
+                figures=figures.get(rule.rule_id, ""),
             )
             for rule in ordered
         )
@@ -354,14 +364,22 @@ def marks_of(watch: Watch, past: Sequence[Alert], symbol: str, now_ms: int, limi
 
 
 def alerts_page(
-    watch: Watch, past: Sequence[Alert], query: Query, *, now_ms: int, stream: str, problem: str = "", file: str = "rules.yml"
+    watch: Watch,
+    past: Sequence[Alert],
+    query: Query,
+    *,
+    now_ms: int,
+    stream: str,
+    problem: str = "",
+    file: str = "rules.yml",
+    sparks: AlertSparks | None = None,
 ) -> AlertsPage:
     """The whole page `/alerts`."""
     return AlertsPage(
         filters=filters_of(watch, past, query),
         active=active_of(watch, query, now_ms),
-        past=past_of(watch, past, query, now_ms, problem),
-        rules=rules_of(watch, past, query, now_ms),
+        past=past_of(watch, past, query, now_ms, problem, sparks),
+        rules=rules_of(watch, past, query, now_ms, problem),
         file=file,
         stream=stream,
     )

@@ -9,7 +9,7 @@ from aiohttp import web
 from ...errors import NotFound
 from ...watch import Watch
 from ..api.desk import DESK
-from ..contexts.alerts import Query, alerts_page
+from ..contexts.alerts import MOST_PAST, Query, alerts_page
 from ..keys import HUB, SETTINGS, WATCH
 from ..live import LIVE, alerts_channel
 from ..render import error_page
@@ -42,6 +42,10 @@ async def alerts(request: web.Request) -> web.Response:
     except NotFound as error:
         return error_page(request, 404, "This coin is not watched", str(error))
     past, problem = await scene.past()
+    sparks = None
+    if scene.watch is watch:
+        sparks = request.app[LIVE].history.sparks
+        await sparks.fill([one for one in past if query.takes(one)][:MOST_PAST], scene.now_ms)
     name = alerts_channel(query)
     given = urlencode({key: value for key, value in query._asdict().items() if value}, quote_via=quote)
     stream = scene.stream(name, "alerts")
@@ -53,6 +57,7 @@ async def alerts(request: web.Request) -> web.Response:
         stream=stream + "&" + given if stream and given else stream,
         problem=problem,
         file=str(request.app[SETTINGS].rules_file),
+        sparks=sparks,
     )
     return scene.page("alerts.html", context)
 
