@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marketwatch.clock import ManualClock
 from marketwatch.errors import StoreUnavailable
 from marketwatch.model.alerts import Alert, Alerts, AlertState
 from marketwatch.ports import WriteBatch
@@ -113,8 +114,8 @@ async def test_line_of_what_has_just_ended_comes_from_memory(tmp_path: Path) -> 
 
 
 async def test_history_shows_line_and_figures_without_javascript(tmp_path: Path) -> None:
-    one = alert(fired_ms=FIRED_MS - 85_000, state=AlertState.RESOLVED, resolved_ms=FIRED_MS, rule_name=HOSTILE)
-    async with world(tmp_path) as made, made.client() as client:
+    one = alert(fired_ms=FIRED_MS, state=AlertState.RESOLVED, resolved_ms=FIRED_MS + 1_000, rule_name=HOSTILE)
+    async with world(tmp_path, clock=ManualClock(FIRED_MS + 60_000)) as made, made.client() as client:
         await keep(made)
         made.watch.bus.publish(Alerts(FIRED_MS, [one._replace(state=AlertState.FIRING, resolved_ms=None)], []))
         made.watch.bus.publish(Alerts(FIRED_MS, [one], []))
