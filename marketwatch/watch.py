@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol
 
 from .bus import Bus, ErrorHook
@@ -108,8 +109,12 @@ class Watch:
 
 
 class RuleStanding(Protocol):
-    """Where a rule stands for a symbol. `side`: why it is not evaluated or cannot say anything (`warmup`, `no data`, `error`,
-    `paused`; None: it is evaluated), `reason` that in a sentence. `values`: its terms, None unknown."""
+    """Where a rule stands for a symbol. `phase`: normal, pending, firing or recovering, by name. `side`: why it is not
+    evaluated or cannot say anything (`warmup`, `no data`, `error`, `paused`; None: it is evaluated), `reason` that in a
+    sentence. `values`: its terms, None unknown."""
+
+    @property
+    def phase(self) -> IntEnum: ...
 
     @property
     def side(self) -> str | None: ...

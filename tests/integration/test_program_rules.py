@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 import orjson
 
-from tests.integration.test_program_live import env_for, venue_of
 from tests.kit.program import Program, program
+from tests.kit.venue_env import env_for, venue_of
 from tests.kit.watches import OWNER
 
 RULE = {"name": "Mine", "expression": "price > 1", "symbols": "*"}

@@ -8,9 +8,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.integration.test_program_live import covered_ids, env_for, lost_ids, venue_of
+from tests.integration.test_program_live import covered_ids, lost_ids
 from tests.kit.container import small_container
 from tests.kit.program import program
+from tests.kit.venue_env import env_for, venue_of
 
 _MB = 1_000_000
 
