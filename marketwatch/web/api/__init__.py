@@ -7,6 +7,8 @@ from typing import Any
 from .action import Action
 from .alerts import ENDPOINTS as ALERTS
 from .analytics import ENDPOINTS as ANALYTICS
+from .deliveries import ACTIONS as DELIVERY_ACTIONS
+from .deliveries import ENDPOINTS as DELIVERIES
 from .endpoint import Endpoint
 from .explain import ACTIONS as EXPLAINS
 from .explain import ENDPOINTS as EXPLAINED
@@ -16,10 +18,12 @@ from .metrics import ENDPOINTS as METRICS
 from .replay import ENDPOINTS as REPLAY
 from .rules import ACTIONS as RULE_ACTIONS
 from .rules import ENDPOINTS as RULES
+from .seen import ACTIONS as SEEN_ACTIONS
+from .silences import ACTIONS as SILENCE_ACTIONS
+from .silences import ENDPOINTS as SILENCES
 from .system import ENDPOINTS as SYSTEM
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    *MARKET, *HISTORY, *METRICS, *ANALYTICS, *ALERTS, *EXPLAINED, *RULES, *REPLAY, *SYSTEM,
-)  # fmt: skip
+_ALERTS: tuple[Endpoint[Any], ...] = (*ALERTS, *EXPLAINED, *RULES, *SILENCES, *DELIVERIES)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *SYSTEM)
 
-ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS)
+ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
