@@ -184,7 +184,7 @@ async def _same_in_lanes(lived: Lived, alert: Alert, lanes: LaneReader) -> None:
     """The rule's terms along the minutes around the alert: at its step they are what its record holds, and the rule fires."""
     watch = lived.rig.watch
     incident = await read_incident(lived.store, watch, alert.alert_id, 300_000)
-    found = await lanes.read(incident, watch, now_ms=lived.last * STEP_MS)
+    found = await lanes.read(incident, watch)
     step = (alert.fired_ms - found.first_ms) // STEP_MS
     values = {one.text: one.values[step] for one in found.lanes}
     assert found.agrees is True, (alert, found.note)

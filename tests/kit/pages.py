@@ -19,6 +19,7 @@ from marketwatch.store.rows import decode_samples
 from marketwatch.watch import Watch
 from marketwatch.web import format as fmt
 from marketwatch.web.contexts.alert_acts import acts_of
+from marketwatch.web.contexts.alert_marks import marks_of
 from marketwatch.web.contexts.alerts import Query as AlertQuery
 from marketwatch.web.contexts.alerts import (
     active_of,
@@ -26,7 +27,6 @@ from marketwatch.web.contexts.alerts import (
     alerts_page,
     filters_of,
     firing_of,
-    marks_of,
     past_of,
     rules_of,
 )

@@ -173,20 +173,6 @@ class FiltersView:
 
 
 @dataclass(frozen=True, slots=True)
-class MarksView:
-    """The alerts of one symbol, newest first."""
-
-    alerts: tuple[AlertView, ...]
-    times: tuple[int, ...]
-    href: str
-
-    @property
-    def rows(self) -> list[tuple[AlertView, int]]:
-        """Each alert with its moment, for the chart."""
-        return list(zip(self.alerts, self.times, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
 class AlertsPage:
     """The page `/alerts`. `file`: where rules are written down. `told`: what was just done to a rule; `examples`: rules to
     begin with."""
@@ -377,13 +363,6 @@ def filters_of(watch: Watch, past: Sequence[Alert], query: Query) -> FiltersView
     rule = watch.state.rules.get(query.rule)
     chosen = None if rule is None else FilterView(rule.name, query._replace(rule="").address, True, 0)
     return FiltersView(states, coins, chosen)
-
-
-def marks_of(watch: Watch, past: Sequence[Alert], symbol: str, now_ms: int, limit: int = 8) -> MarksView:
-    """Firing and past alerts of one symbol."""
-    found = [alert for alert in (*firing(watch), *past) if alert.symbol == symbol][:limit]
-    views = tuple(alert_view(alert, watch, now_ms) for alert in found)
-    return MarksView(views, tuple(alert.fired_ms for alert in found), Query(coin=symbol).address)
 
 
 def alerts_page(
