@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from marketwatch.alerts.rule_sheet import Mistake as Mistake_
 from marketwatch.clock import ManualClock
 from marketwatch.model.alerts import Alerts, AlertState, Notification, Rules
 from marketwatch.model.market import Gap, GapReason, GapState, Instrument, Source, Trade, Whale, Whales
@@ -41,6 +42,10 @@ from marketwatch.web.contexts.metrics import metrics_of
 from marketwatch.web.contexts.overview import Query, all_facts, columns_of
 from marketwatch.web.contexts.owner import OwnerPage
 from marketwatch.web.contexts.replay import replay_list, replay_page
+from marketwatch.web.contexts.rule_form import Entry, form_view
+from marketwatch.web.contexts.rule_page import DeletePage, NewRulePage, rule_page
+from marketwatch.web.contexts.rule_trial import CheckPage, Now, TermView, broken, trial_of
+from marketwatch.web.contexts.rule_words import rule_href
 from marketwatch.web.contexts.search import search
 from marketwatch.web.contexts.silences import silences_of
 from marketwatch.web.contexts.status import (
@@ -234,6 +239,48 @@ def incident(watch: Watch) -> Incident:
     return Incident(found, watch.symbols[0], NOW_MS, NOW_MS + 1_000, [decode_samples(watch.symbols[0], rows)], [], 3)
 
 
+def rule_pages(watch: Watch) -> Iterator[Given]:
+    """The pages on which rules are written."""
+    texts: dict[str, Any] = {
+        name: HOSTILE for name in Entry._fields if name not in ("symbols", "channels", "intrabar", "enabled")
+    }
+    entry = Entry()._replace(**texts)._replace(symbols=(HOSTILE,), channels=(HOSTILE,), intrabar=True, enabled=False)
+    mistakes = [
+        Mistake_(field, 3, HOSTILE, HOSTILE) for field in ("name", "expression", "symbols", "for", "recover", "schedule")
+    ]
+    form = form_view(watch, test_settings(), entry, action=HOSTILE, back=HOSTILE, mistakes=mistakes, problem=HOSTILE)
+    yield Given("rule_new.html", NewRulePage(form))
+    empty = form_view(watch, test_settings(), Entry(), action="/alerts/rules", back="/")
+    yield Given("rule_new.html", NewRulePage(empty))
+    one = rule(HOSTILE, name=HOSTILE, expression=HOSTILE, note=HOSTILE, schedule=HOSTILE, symbols=(HOSTILE,), origin="user")
+    versions = [one._replace(version=2, recover=HOSTILE, enabled=False), one]
+    for removed in (False, True):
+        yield Given(
+            "rule.html",
+            rule_page(
+                watch,
+                versions[0],
+                versions,
+                [alert(rule_name=HOSTILE, state=AlertState.RESOLVED, resolved_ms=NOW_MS)],
+                form,
+                facts=None,
+                now_ms=NOW_MS,
+                file=HOSTILE,
+                removed=removed,
+                problem=HOSTILE,
+            ),
+        )
+    yield Given("rule_delete.html", DeletePage(one, rule_href(HOSTILE), 2))
+    said = Now("true", HOSTILE, (TermView(HOSTILE, HOSTILE),))
+    trials = [trial_of(entry, HOSTILE, said, history=HOSTILE, note=HOSTILE), trial_of(Entry(), HOSTILE, None)]
+    for trial in [*trials, broken(entry, HOSTILE, HOSTILE, [{"column": 2, "message": HOSTILE, "hint": HOSTILE}])]:
+        yield Given("rule_check.html", CheckPage(entry, trial))
+        yield Given("fragments/_trial.html", trial)
+    yield Given("fragments/_ruleform.html", form)
+    yield Given("fragments/_editor.html", form)
+    yield Given("fragments/_names.html", form.terms)
+
+
 def pages(watch: Watch) -> Iterator[Given]:
     """Every page with a context made from `watch`."""
     symbol = watch.symbols[0]
@@ -269,6 +316,7 @@ def pages(watch: Watch) -> Iterator[Given]:
     wrong = outcome_of(watch, asked, None, Mistake(HOSTILE, HOSTILE, 2))
     yield Given("lab.html", lab_page(watch, asked, wrong))
     yield Given("fragments/_outcome.html", wrong)
+    yield from rule_pages(watch)
     yield Given("search.html", search(watch, HOSTILE))
     yield Given("search.html", search(watch, ""))
     for signed_in, possible in ((True, True), (False, True), (False, False)):

@@ -16,6 +16,8 @@ from .alert_words import MARKET, STATE_WORDS, age, element_id, moment, reason, r
 from .bell import firing
 from .cursor import market_then
 from .frame import symbol_href
+from .rule_told import ExampleView, ToldView, examples_of
+from .rule_words import muted, rule_href
 from .silences import SilenceForm, SilencesView, quiet, silences_of
 
 _MOST_ACTIVE = 100
@@ -133,6 +135,10 @@ class RuleView:
     pending: int
     quiet: str
     last: str
+    page: str = ""
+    copy: str = ""
+    mine: bool = False
+    muted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +183,8 @@ class MarksView:
 
 @dataclass(frozen=True, slots=True)
 class AlertsPage:
-    """The page `/alerts`. `file`: where rules are written down."""
+    """The page `/alerts`. `file`: where rules are written down. `told`: what was just done to a rule; `examples`: rules to
+    begin with."""
 
     filters: FiltersView
     active: ActiveView
@@ -187,6 +194,8 @@ class AlertsPage:
     form: SilenceForm
     file: str
     stream: str
+    told: ToldView | None = None
+    examples: tuple[ExampleView, ...] = ()
 
 
 def alert_view(alert: Alert, watch: Watch, now_ms: int) -> AlertView:
@@ -302,6 +311,10 @@ def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int) -> 
                 pending=waits[rule.rule_id],
                 quiet=_quiet(rule, watch, fires[rule.rule_id] + waits[rule.rule_id]),
                 last=moment(last[rule.rule_id], now_ms) if rule.rule_id in last else "",
+                page=rule_href(rule.rule_id),
+                copy="/alerts/rules/new?" + urlencode({"copy": rule.rule_id}),
+                mine=rule.origin != "file",
+                muted=muted(rule, now_ms),
             )
             for rule in ordered
         )
@@ -373,6 +386,7 @@ def alerts_page(
     problem: str = "",
     file: str = "rules.yml",
     form: SilenceForm | None = None,
+    told: ToldView | None = None,
 ) -> AlertsPage:
     """The whole page `/alerts`."""
     return AlertsPage(
@@ -384,4 +398,6 @@ def alerts_page(
         form=form or SilenceForm(),
         file=file,
         stream=stream,
+        told=told,
+        examples=examples_of(watch),
     )

@@ -11,6 +11,7 @@ from ...watch import Watch
 from ..api.alerts import find
 from ..api.desk import DESK
 from ..contexts.alerts import Query, alerts_page
+from ..contexts.rule_told import ToldView, told_of
 from ..contexts.silences import SilenceForm, form_like
 from ..keys import HUB, SETTINGS, WATCH
 from ..live import LIVE, alerts_channel
@@ -56,6 +57,7 @@ async def alerts(request: web.Request) -> web.Response:
         problem=problem,
         file=str(request.app[SETTINGS].rules_file),
         form=await _form(request),
+        told=_told(request),
     )
     return scene.page("alerts.html", context)
 
@@ -67,6 +69,14 @@ async def _form(request: web.Request) -> SilenceForm:
         return form_like(await find(request.app[DESK], key) if key else None)
     except (NotFound, StoreError):
         return form_like(None)
+
+
+def _told(request: web.Request) -> ToldView | None:
+    """What was done to a rule, where the address says that something was."""
+    rule_id = request.query.get("of", "")[:200]
+    desk = request.app[DESK]
+    gone = [] if desk.rules is None else desk.rules.versions(rule_id)
+    return told_of(request.query.get("done", ""), desk.watch.state.rules.get(rule_id) or next(iter(gone), None))
 
 
 @routes.get("/stream/alerts")

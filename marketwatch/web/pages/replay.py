@@ -69,7 +69,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     try:
         query = _parameters.parse(request)
         incident = await read_incident(desk.store, watch, query.alert_id, query.minutes * 60_000)
-        lanes = await desk.lanes.read(incident, watch, now_ms=desk.market_now_ms())
+        lanes = await desk.lanes.read(incident, watch)
         now_ms = desk.clock.now_ms()
         made = await asyncio.to_thread(
             incident_file, request.app[RENDERER], watch, incident, lanes, minutes=query.minutes, now_ms=now_ms

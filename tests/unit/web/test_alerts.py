@@ -283,6 +283,6 @@ def test_search_finds_rules_by_name_and_by_expression() -> None:
     watch = quiet()
     watch.bus.publish(Rules([rule("a b", name="Sudden fall"), rule("r2", name="Other", expression="whales(5m) >= 3")]))
     assert [(hit.label, hit.href, hit.kind) for hit in search(watch, "sudden").hits] == [
-        ("Sudden fall", "/alerts?rule=a+b", "rule")
+        ("Sudden fall", "/alerts/rules/a%20b", "rule")
     ]
     assert [hit.label for hit in search(watch, "whales(").hits] == ["Other"]
