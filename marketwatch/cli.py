@@ -48,7 +48,7 @@ def _complain(error: Exception, code: int) -> int:
     return code
 
 
-COMMANDS = ("run", "demo", "record", "migrate", "backup", "restore", "seed", "doctor", "openapi", "healthcheck")
+COMMANDS = ("run", "demo", "record", "migrate", "backup", "restore", "seed", "doctor", "openapi", "healthcheck", "test")
 
 
 def _with_default(words: list[str]) -> list[str]:
@@ -85,6 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
     seed = add("seed", _seed, "load a recording into the database")
     seed.add_argument("file", type=Path, metavar="RECORDING")
     add("doctor", _doctor, "check settings, database and network, and say what is wrong")
+    test = add("test", _test, "run the tests of rules; exit code 1 when one does not hold, 2 for a file that cannot be used")
+    test.add_argument("rules", type=Path, metavar="RULES.yml", help="a rules file")
+    test.add_argument("tests", type=Path, nargs="?", metavar="TESTS.yml", help="its tests, where they are not under `tests:`")
     add("openapi", _openapi, "print the OpenAPI document")
     add("healthcheck", _healthcheck, "ask a running program for /healthz; exit code 0 when it answers")
     return parser
@@ -272,6 +275,20 @@ def _doctor(_arguments: argparse.Namespace, settings: Settings) -> int:
     from .operations import doctor
 
     return _with_loop(doctor(settings))
+
+
+def _test(arguments: argparse.Namespace, settings: Settings) -> int:
+    from .alerts.cases import cases_of
+    from .alerts.rehearsal import rehearse
+
+    cases = cases_of(arguments.rules, arguments.tests)
+    failed = 0
+    for case in cases:
+        verdict = rehearse(case, settings)
+        failed += bool(verdict.mistakes)
+        print(*verdict.lines(), sep="\n", flush=True)
+    print(f"{len(cases)} {'test' if len(cases) == 1 else 'tests'}, {failed or 'none'} failed.")
+    return FAILURE if failed else OK
 
 
 def _openapi(_arguments: argparse.Namespace, _settings: Settings) -> int:

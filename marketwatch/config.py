@@ -49,7 +49,8 @@ FIELDS: tuple[Setting, ...] = (
     Setting("host", "HOST", "127.0.0.1", values.text, "Address to listen on; anything but loopback makes the pages public"),
     Setting("port", "PORT", "8080", values.whole(0, 65535), "Port to listen on; 0 takes a free one"),
     Setting("database_url", "DATABASE_URL", "", values.text, "`postgresql://...` or `sqlite:///path`; empty: SQLite in the data directory", True),
-    Setting("redis_url", "REDIS_URL", "", values.text, "Reserved for the shared cache", True),
+    Setting("redis_url", "REDIS_URL", "", values.text, "`redis[s]://...`: a copy of the market of the moment for other processes; empty: none", True),
+    Setting("redis_commands_a_day", _M + "REDIS_COMMANDS_A_DAY", "0", values.whole(0, 10**9), "Redis commands a day at most; 0: no bound (at Upstash 15,000, for its free plan)"),
     Setting("kafka_brokers", "KAFKA_BROKERS", "", values.texts, "Reserved for running as several processes"),
     Setting("log_level", "LOG_LEVEL", "info", values.one_of("debug", "info", "warning", "error"), "How much is logged"),
     Setting("environment", "ENVIRONMENT", "development", values.one_of("development", "production", "test"), "`production` logs JSON lines"),
@@ -115,6 +116,7 @@ class Settings:
     port: int
     database_url: str
     redis_url: str
+    redis_commands_a_day: int
     kafka_brokers: tuple[str, ...]
     log_level: str
     environment: str

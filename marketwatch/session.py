@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from .alerts.alerting import Alerting
 from .alerts.rule_desk import RuleDesk
@@ -20,6 +20,9 @@ from .replay.pins import IncidentPins
 from .store.writer import StoreWriter
 from .tasks import Tasks
 from .watch import Watch
+
+if TYPE_CHECKING:
+    from .stream.redis import RedisMirror
 
 
 class Session:
@@ -62,7 +65,8 @@ class Session:
         self._ended = asyncio.Event()
         name = f"{feed.venue}:{id(self):x}"
         self._feed_task, self._writer_task, self._report_task = f"feed:{name}", f"writer:{name}", f"report:{name}"
-        self._alerts_task, self._notify_task = f"alerts:{name}", f"notify:{name}"
+        self._alerts_task, self._notify_task, self._mirror_task = f"alerts:{name}", f"notify:{name}", f"mirror:{name}"
+        self._mirror = _mirror(self.watch, settings, clock)
 
     async def __aenter__(self) -> Self:
         endless = self.feed.source.value in ("live", "demo")
@@ -71,6 +75,8 @@ class Session:
         await self.alerting.begin()
         self._tasks.start(self._alerts_task, self.alerting.run())
         self._tasks.start(self._notify_task, self.outbox.run())
+        if self._mirror is not None:
+            self._tasks.start(self._mirror_task, self._mirror.run(), critical=False)
         self._tasks.start(self._feed_task, self._feed(), critical=endless)
         return self
 
@@ -80,7 +86,7 @@ class Session:
             await self.alerting.aclose()
             await self.writer.aclose()
         finally:
-            await self._tasks.stop(self._writer_task, self._report_task, self._notify_task)
+            await self._tasks.stop(self._writer_task, self._report_task, self._notify_task, self._mirror_task)
             await self.store.close()
 
     async def feed_ended(self) -> None:
@@ -134,3 +140,12 @@ class Session:
         publish(Notice("ingest-window", Level.INFO, detail, now))
         await self._clock.sleep(wait_ms / 1000)
         publish(Notice("ingest-window", Level.INFO, detail, self._clock.now_ms(), over=True))
+
+
+def _mirror(watch: Watch, settings: Settings, clock: Clock) -> RedisMirror | None:
+    """The copy in Redis, where the settings ask for it. Raises ConfigError."""
+    if not settings.redis_url:
+        return None
+    from .stream.redis import RedisMirror
+
+    return RedisMirror(watch=watch, settings=settings, clock=clock)

@@ -56,23 +56,28 @@ class Compiled:
         return tuple(one for one in (self.program, self.recover) if one is not None)
 
     @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Windows over which it compares with a symbol that is not the reference."""
+        return tuple(dict.fromkeys(pair for program in self.programs for pair in program.pairs))
+
+    @property
     def windows(self) -> tuple[str, ...]:
         """The engine's windows that it needs."""
         return tuple(dict.fromkeys(name for program in self.programs for name in program.windows))
 
 
 @lru_cache(maxsize=4096)
-def program_of(expression: str) -> Program:
+def program_of(expression: str, intrabar: bool = False) -> Program:
     """The program of an expression, compiled once, for every change of a rule asks for all of them again. Raises RuleError."""
-    return compile_rule(expression)
+    return compile_rule(expression, intrabar=intrabar)
 
 
 def compiled(rule: Rule, symbols: Sequence[str], lists: Lists | None = None) -> Compiled:
     """The rule over `symbols`; `lists`: the watchlists. Never raises: what is wrong stands in `error`."""
     nowhere = np.zeros(len(symbols), np.bool_)
     try:
-        program = program_of(rule.expression)
-        recover = None if rule.recover is None else program_of(recovery(program, rule.recover))
+        program = program_of(rule.expression, rule.intrabar)
+        recover = None if rule.recover is None else program_of(recovery(program, rule.recover), rule.intrabar)
         schedule = None if rule.schedule is None else read_schedule(rule.schedule)
     except (RuleError, ScheduleError) as error:
         return Compiled(rule, None, None, Scope.SYMBOL, nowhere, market_only=True, error=str(error))

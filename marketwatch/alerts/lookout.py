@@ -64,7 +64,7 @@ class Lookout:
         refused: ConfigError | None = None
         for one in self.evaluator.rules:
             try:
-                engine.require(one.windows)
+                engine.require(one.windows, one.pairs)
             except ConfigError as error:
                 refused = error
         if refused is not None:

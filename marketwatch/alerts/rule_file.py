@@ -186,9 +186,15 @@ def _rule(tree: Tree) -> tuple[Rule, Text]:
     for needed in ("name", "expression"):
         if needed not in fields:
             raise RulesFileError(tree.line, tree.column, f"The rule has no {needed}.")
-    name, expression = (text_of(fields[key][1], key) for key in ("name", "expression"))
+    name = text_of(fields["name"][1], "name")
     if len(name.value) > _MOST_NAME or not name.value.isprintable():
         raise RulesFileError(name.line, name.column, f"A name has at most {_MOST_NAME} printable characters.")
+    return rule_of_fields(fields, name.value), name
+
+
+def rule_of_fields(fields: dict[str, tuple[Text, Tree]], name: str) -> Rule:
+    """The rule that fields of a file make, `expression` among them. Raises RulesFileError."""
+    expression = text_of(fields["expression"][1], "expression")
     program = checked(expression, lambda: program_of(expression.value))
     given: dict[str, Any] = {}
     for key, (_, value) in fields.items():
@@ -197,7 +203,7 @@ def _rule(tree: Tree) -> tuple[Rule, Text]:
             given[field] = read(value, key)
     if "recover" in fields and given["recover"] is not None:
         checked(text_of(fields["recover"][1], "recover"), lambda: program_of(recovery(program, given["recover"])))
-    return Rule(rule_id(name.value), 1, name.value, expression.value, origin="file", **given), name
+    return Rule(rule_id(name), 1, name, expression.value, origin="file", **given)
 
 
 def checked(text: Text, work: Callable[[], Any]) -> Any:
@@ -249,7 +255,8 @@ def _severity(tree: Tree, key: str) -> Level:
     return Level(text.value)
 
 
-def _time_ms(tree: Tree, key: str) -> int:
+def time_of(tree: Tree, key: str) -> int:
+    """A moment in ms; without a zone it is UTC. Raises RulesFileError."""
     text = text_of(tree, key)
     try:
         moment = datetime.fromisoformat(text.value)
@@ -290,7 +297,7 @@ def _schedule(tree: Tree, key: str) -> str:
 def _muted(tree: Tree, key: str) -> int | None:
     text = text_of(tree, key)
     if text.value[:1].isdigit():
-        return _time_ms(tree, key)
+        return time_of(tree, key)
     return FOREVER_MS if _switch(tree, key) else None
 
 
@@ -305,7 +312,7 @@ _READERS: dict[str, tuple[str, Callable[[Tree, str], Any]]] = {
     "symbols": ("symbols", _symbols), "for": ("for_ms", _ms), "recover": ("recover", _condition),
     "keep_firing_for": ("keep_firing_ms", _ms), "cooldown": ("cooldown_ms", _ms), "repeat": ("repeat_ms", _ms),
     "severity": ("severity", _severity), "channels": ("channels", _names), "enabled": ("enabled", _switch),
-    "expires": ("expires_ms", _time_ms), "schedule": ("schedule", _schedule), "intrabar": ("intrabar", _switch),
+    "expires": ("expires_ms", time_of), "schedule": ("schedule", _schedule), "intrabar": ("intrabar", _switch),
     "muted": ("muted_until_ms", _muted), "note": ("note", _note),
 }  # fmt: skip
 

@@ -107,8 +107,13 @@ class CandleBook:
         number = self._index.get(symbol)
         return [] if number is None else self._tracks[interval].ring.recent(number, limit)
 
-    def columns(self, interval: str) -> Candles | None:
-        """Closed candles of all symbols as columns, None while there are none; copied once per close, then handed out again."""
+    def columns(self, interval: str, *, running: bool = False) -> Candles | None:
+        """Closed candles of all symbols as columns, None while there are none; copied once per close, then handed out again.
+
+        `running`: one row, the candles that are open, None right after a close.
+        """
+        if running:
+            return self._running(self._tracks[interval])
         ring = self._tracks[interval].ring
         if ring.newest_ms < 0:
             return None
@@ -118,6 +123,14 @@ class CandleBook:
             held = Candles(ring.newest_ms, *(cells[:, row] for row in range(VOLUME + 1)))
             self._columns[interval] = held
         return held
+
+    def _running(self, track: Track) -> Candles | None:
+        bucket = track.current
+        if bucket is None:
+            return None
+        cells, empty = bucket.cells[: VOLUME + 1].copy(), bucket.empty_ones
+        cells[:VOLUME, empty] = self._last[empty]
+        return Candles(bucket.time_ms, *(row[np.newaxis] for row in cells))
 
     # Ours, from samples
 

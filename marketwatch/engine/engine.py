@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..bus import Publish
 from ..errors import ConfigError
 from ..model.market import Candle, Samples, Staleness, VenueCandles
-from ..model.metrics import MetricTable, Window
+from ..model.metrics import MetricTable, Window, pair_name
 from .candles import INTERVALS, aggregate
 from .figures import Figures
 from .grids import MINUTE_MS, windows_of
@@ -22,6 +22,7 @@ from .tier import Tier
 
 _FACTS_MS = 125_000
 _MOST_WINDOWS = 64
+_MOST_PAIRS = 32
 _NAMES = {length: name for name, length in INTERVALS.items()}
 _SOURCES = {"1m": (MINUTE_MS, 5 * MINUTE_MS), "1h": (60 * MINUTE_MS, 240 * MINUTE_MS, 1440 * MINUTE_MS)}
 
@@ -60,11 +61,13 @@ class Engine:
             for grid in sorted({window.grid_ms for window in windows})
         ]
 
-    def require(self, names: Sequence[str]) -> None:
+    def require(self, names: Sequence[str], pairs: Sequence[tuple[str, str]] = ()) -> None:
         """Have these windows too, from the next step on. One that is there under another name (`24h`, `1d`) is not added again.
+        `pairs`: windows, among them, over which correlation and beta with another symbol are wanted; each costs as much as a
+        window. One with a symbol that is not watched is left out.
 
         A new window starts from what its grid holds; on a grid that had no window, from the samples of the last two minutes.
-        Raises ConfigError for a name that is none, and above 64 windows.
+        Raises ConfigError for a name that is none, and above 64 windows or 32 pairs.
         """
         have = {(window.grid_ms, window.length) for window in self.windows}
         wanted = windows_of(names, sample_ms=self._sample_ms, symbols=len(self.symbols))
@@ -81,6 +84,19 @@ class Engine:
                     tier.finish()
                 self._tiers.append(tier)
         self.windows = (*self.windows, *fresh)
+        for name, other in pairs:
+            self._require_pair(name, other)
+
+    def _require_pair(self, name: str, other: str) -> None:
+        wanted = windows_of([name], sample_ms=self._sample_ms, symbols=len(self.symbols))[0]
+        window = next(one for one in self.windows if (one.grid_ms, one.length) == (wanted.grid_ms, wanted.length))
+        tier, key = next(tier for tier in self._tiers if tier.grid_ms == window.grid_ms), pair_name(window.name, other)
+        if key in tier.pairs or other not in self._index:
+            return
+        if sum(len(one.pairs) for one in self._tiers) >= _MOST_PAIRS:
+            raise ConfigError(f"Correlation and beta with {other} over {name} would be one pair more than {_MOST_PAIRS}.")
+        with np.errstate(all="ignore"):
+            tier.add_pair(key, window, self._index[other])
 
     @contextmanager
     def catching_up(self) -> Iterator[None]:
@@ -162,6 +178,7 @@ class Engine:
 
     def _tick(self, samples: Samples) -> MetricTable:
         values: dict[str, Figures] = {}
+        paired: dict[str, Figures] = {}
         state, filled = {}, {}
         for tier in self._tiers:
             head = tier.take(samples)
@@ -169,6 +186,7 @@ class Engine:
                 name = window.window.name
                 values[name] = window.values(head)
                 state[name], filled[name] = window.state(head, self._stale)
+            paired |= {name: window.values(head) for name, window in tier.pairs.items()}
             tier.finish()
         middle = (samples.bid + samples.ask) / 2.0
         spread = 1e4 * (samples.ask - samples.bid) / middle
@@ -176,6 +194,6 @@ class Engine:
         names = [window.name for window in self.windows]
         return MetricTable(
             samples.time_ms + samples.sample_ms, self.symbols, self.windows, points,
-            {name: values[name] for name in names}, {name: state[name] for name in names},
+            {name: values[name] for name in names} | paired, {name: state[name] for name in names},
             {name: filled[name] for name in names},
         )  # fmt: skip

@@ -49,6 +49,8 @@ class Tier:
         rows = max(max(window.length for window in windows) + 2, revisable + revisable // 3 + 4)
         self.ring = BucketRing(rows, symbols, coarse=self.coarse)
         self.windows = [RollingWindow(one, self.ring, reference=reference, revisable=revisable) for one in windows]
+        self.pairs: dict[str, RollingWindow] = {}
+        """Windows with another symbol as reference, by their name in the table."""
         self._cells: F8 | None = None
         self._summary: F8 | None = None
         self._gap = np.zeros(symbols, np.int32)
@@ -66,6 +68,14 @@ class Tier:
             self.ring.grow(max(window.length for window in windows) + 2)
             new = [RollingWindow(one, self.ring, reference=self._reference, revisable=self._revisable) for one in windows]
             self.windows = [*self.windows, *new]
+
+    def add_pair(self, name: str, window: Window, other: int) -> None:
+        """The window once more, compared with another symbol, from what the ring holds."""
+        self.pairs[name] = RollingWindow(window, self.ring, reference=other, revisable=self._revisable)
+
+    @property
+    def _rolling(self) -> list[RollingWindow]:
+        return [*self.windows, *self.pairs.values()]
 
     # A sample step
 
@@ -94,7 +104,7 @@ class Tier:
     def catch_up(self) -> None:
         """Have the windows start from what the ring holds."""
         self.behind = False
-        for window in self.windows:
+        for window in self._rolling:
             window.catch_up()
 
     def _blank(self) -> F8:
@@ -109,7 +119,7 @@ class Tier:
             ring.begin(number)
             self._cells = None
             self._touched.clear()
-            for window in self.windows:
+            for window in self._rolling:
                 window.restart()
         while ring.end < number:
             if self._cells is not None:
@@ -120,7 +130,7 @@ class Tier:
 
     def _append(self, cells: F8, gap: NDArray[np.int32], summary: F8 | None = None, *, clean: bool | None = None) -> None:
         self.ring.append(cells, gap, clean=clean)
-        for window in self.windows:
+        for window in self._rolling:
             if self.behind:
                 window.follow()
             else:
@@ -181,7 +191,7 @@ class Tier:
         columns = np.array(sorted(self._touched), np.intp)
         changed = min(self._touched.values())
         self._touched.clear()
-        for window in self.windows:
+        for window in self._rolling:
             window.rebuild(columns, changed)
 
     def revise(self, old: Samples, new: Samples, where: NDArray[np.intp]) -> None:
@@ -236,11 +246,11 @@ class Tier:
             return
         if not ring.begun:
             ring.begin(numbers[-1] + 1)
-            for window in self.windows:
+            for window in self._rolling:
                 window.restart()
         if numbers[0] < ring.first:
             ring.extend_back(numbers[0])
-            for window in self.windows:
+            for window in self._rolling:
                 window.restart()
         for number, candle in zip(numbers, candles, strict=True):
             if ring.first <= number < ring.end:

@@ -54,6 +54,8 @@ class Archive:
         return found
 
     def _keep(self, key: tuple[str, int], found: SampleColumns) -> None:
+        if key in self._kept:
+            return
         self._kept[key] = found
         self._rows += len(found.time_ms) + 1
         while self._rows > _KEPT_ROWS:

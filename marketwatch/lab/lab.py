@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from ..ports import MarketStore
 from ..rules.history import History
+from ..rules.program import Program, compile_rule
 from .archive import Archive
+from .moment import Moments
 from .preview import Preview, preview
 from .question import Question
 from .trial import Track, Trial, conclude, look, pieces
@@ -18,7 +20,13 @@ class Lab:
 
     def __init__(self, store: MarketStore) -> None:
         self._archive = Archive(store)
+        self.moments = Moments(self._archive)
         self._turn = asyncio.Lock()
+
+    @staticmethod
+    def program(expression: str, *, intrabar: bool = False) -> Program:
+        """What an expression means, a condition or a number. Raises RuleError."""
+        return compile_rule(expression, condition=False, intrabar=intrabar)
 
     async def preview(self, question: Question, *, now_ms: int, per_day: float | None = None) -> Preview:
         """The preview of a question. Raises StoreError, InvalidRequest."""

@@ -21,6 +21,7 @@ DAY_MS = 86_400_000
 MOST_SPAN_MS = 31 * DAY_MS
 MOST_SYMBOLS = 20
 MOST_STEPS = 60_000_000
+MOST_INTRABAR = 2_000_000
 _MOST_LEAD_MS = 7 * DAY_MS
 _LONGEST_MS = 30 * DAY_MS
 _CANDLES = 250
@@ -28,12 +29,13 @@ _EMA_SPANS = 12
 
 
 class Durations(NamedTuple):
-    """The times of the rule, in ms; `for_ms` None: as it is written behind the expression. `schedule`: when it is evaluated."""
+    """The times of the rule, in ms; `for_ms` None: as written behind the expression. `schedule`, `intrabar` as in `Rule`."""
 
     for_ms: int | None = None
     keep_ms: int = 0
     cooldown_ms: int = 0
     schedule: str | None = None
+    intrabar: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,15 +81,15 @@ def question(
 
     `symbols` may hold `watchlist/NAME`, resolved by `lists`; what of them is not watched is left out.
     """
-    program = compile_rule(expression)
     durations = durations or Durations()
+    program = compile_rule(expression, intrabar=durations.intrabar)
     if recover is not None:
         _recovering(program, recover)
     if durations.schedule is not None:
         _scheduled(durations.schedule)
     rule = Rule(
         "lab", 1, "Lab", expression, tuple(symbols), durations.for_ms or 0, recover, durations.keep_ms, durations.cooldown_ms,
-        schedule=durations.schedule,
+        schedule=durations.schedule, intrabar=durations.intrabar,
     )  # fmt: skip
     one = compiled(rule, watched, lists)
     if one.error.startswith("There is no watchlist"):
@@ -102,7 +104,10 @@ def question(
             f"{len(chosen)} symbols over this span are {steps:,} sample steps; {MOST_STEPS:,} are the most. "
             "Choose a shorter span or fewer symbols."
         )
-    compares = any(m.name in ("correlation", "beta") for p in one.programs for m in of_type(p.expression, Metric))
+    _bounded_intrabar(one, steps)
+    compares = any(
+        m.name in ("correlation", "beta") and m.other is None for p in one.programs for m in of_type(p.expression, Metric)
+    )
     return Question(
         one, program, chosen, from_ms, to_ms, sample_ms, windows, reference if compares else None, lead_ms, _notes(one)
     )
@@ -145,6 +150,16 @@ def _bounded(symbols: Sequence[str], from_ms: int, to_ms: int) -> None:
         raise InvalidRequest("The span ends before it begins; `to` must be later than `from`.")
     if to_ms - from_ms > MOST_SPAN_MS:
         raise InvalidRequest(f"The span is longer than {MOST_SPAN_MS // DAY_MS} days; choose a shorter one.")
+
+
+def _bounded_intrabar(one: Compiled, steps: int) -> None:
+    """Raises InvalidRequest where looking into open candles, which is asked anew at every step, would take too long."""
+    terms = sum(indicator.intrabar for program in one.programs for indicator in of_type(program.expression, Indicator))
+    if terms * steps > MOST_INTRABAR:
+        raise InvalidRequest(
+            f"{terms} intrabar terms over {steps:,} sample steps are more than {MOST_INTRABAR:,} looks into open candles. "
+            "Choose a shorter span or fewer symbols, or leave out intrabar."
+        )
 
 
 def _windows(one: Compiled, sample_ms: int, width: int) -> dict[str, Window]:

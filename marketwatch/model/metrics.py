@@ -42,12 +42,18 @@ class Window(NamedTuple):
         return self.grid_ms * self.length
 
 
+def pair_name(window: str, other: str) -> str:
+    """Under which name `MetricTable.values` has correlation and beta over a window with a symbol that is not the reference."""
+    return f"{window}~{other}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MetricTable:
     """All metrics as of `time_ms` (the END of the sample step, event time).
 
     `points[metric]` and `values[window][metric]` are float64 columns over `symbols`, NaN where unknown.
     `state[window]` holds `WindowState` bits per symbol (uint8). `filled[window]` is the number of buckets seen (int64).
+    `values` also has the pairs that rules asked for, by `pair_name`.
     """
 
     time_ms: int

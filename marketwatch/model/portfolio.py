@@ -174,3 +174,22 @@ class Statement(NamedTuple):
     def cost(self) -> Decimal:
         """What the open positions cost."""
         return sum((position.cost for position in self.positions), NOTHING)
+
+
+class WatchlistItem(NamedTuple):
+    """A symbol of a watchlist, watched or not."""
+
+    symbol: str
+    note: str = ""
+
+
+class Watchlist(NamedTuple):
+    """An ordered list of symbols of one owner; rules call it `watchlist/NAME`. `position`: its place among
+    the owner's lists."""
+
+    watchlist_id: str
+    owner_id: str
+    name: str
+    items: tuple[WatchlistItem, ...] = ()
+    position: int = 0
+    version: int = 1

@@ -140,12 +140,15 @@ class Performance:
 class Valuations:
     """All marked portfolios at one sample step: travels over the bus. Columns over `portfolio_ids`, float64, NaN unknown.
 
-    `rows[name]` is the row of a portfolio by its name, of the owner whose rules are evaluated. `positions[coin]`: figures of a
-    coin over all of that owner's portfolios, by figure.
+    `columns[figure]`: value, upnl, cost, gain, roi and change_today_pct (per cent), change_today, cash, net_invested, realized,
+    income, expenses. `rows` has the row of each portfolio of the local owner by its name (small letters, single spaces).
+    `coins` has the place of each of that owner's coins in `positions[figure]`, summed over the portfolios: quantity, value,
+    cost, upnl, change_today (per cent), pnl_today; only the quantity is known when the portfolios count in unlike currencies.
     """
 
     time_ms: int
     portfolio_ids: tuple[str, ...]
     rows: Mapping[str, int]
     columns: Mapping[str, NDArray[np.float64]]
-    positions: Mapping[str, Mapping[str, float]]
+    coins: Mapping[str, int]
+    positions: Mapping[str, NDArray[np.float64]]

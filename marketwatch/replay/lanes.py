@@ -125,7 +125,7 @@ def _question(incident: Incident, watch: Watch, sample_ms: int) -> Question:
             sample_ms=sample_ms,
             reference=watch.reference,
             recover=rule.recover,
-            durations=Durations(rule.for_ms or None, rule.keep_firing_ms, rule.cooldown_ms, rule.schedule),
+            durations=Durations(rule.for_ms or None, rule.keep_firing_ms, rule.cooldown_ms, rule.schedule, rule.intrabar),
         )
     except RuleError as error:
         raise InvalidRequest(f"The rule as it is stored cannot be evaluated: {error}") from None

@@ -55,10 +55,11 @@ def programs_of(alert: Alert) -> list[Program]:
     """Condition and recovery of the alert's rule, as far as they can be understood."""
     rule = _facts(alert, "rule")
     found: list[Program] = []
+    intrabar = bool(rule.get("intrabar"))
     with suppress(RuleError):
-        found.append(program_of(str(rule.get("expression", ""))))
+        found.append(program_of(str(rule.get("expression", "")), intrabar))
         if rule.get("recover"):
-            found.append(program_of(recovery(found[0], str(rule["recover"]))))
+            found.append(program_of(recovery(found[0], str(rule["recover"])), intrabar))
     return found
 
 

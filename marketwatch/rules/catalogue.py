@@ -51,8 +51,8 @@ METRICS = tuple(
         ("volume", "base asset", "Traded quantity."),
         ("trade_rate", "trades/s", "Trades a second."),
         ("buy_ratio", "0..1", "Share of the volume in which the taker bought."),
-        ("correlation", "-1..1", "Correlation of log returns with the reference symbol's."),
-        ("beta", "ratio", "Slope of log returns on the reference symbol's."),
+        ("correlation", "-1..1", "Correlation of log returns with those of SYMBOL, without one those of the reference symbol."),
+        ("beta", "ratio", "Slope of log returns on those of SYMBOL, without one those of the reference symbol."),
     )
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import catalogue as known
 from .errors import RuleError, nearest, shown
 from .nodes import (
@@ -154,8 +156,10 @@ def _call(call: Call) -> Node:
 def _found(call: Call, symbol: str | None, arguments: tuple[Tree, ...]) -> Node | None:
     """Languages functions, statistics, metrics, candles: the first that fits name and arguments."""
     name = call.name
-    if _is_indicator(name, arguments):
-        return _indicator(call, symbol, arguments)
+    plain, intrabar = _without_mark(arguments)
+    if _is_indicator(name, plain):
+        found = _indicator(call, symbol, plain)
+        return replace(found, intrabar=True) if intrabar else found
     if name in known.FUNCTION_OF and symbol is None:
         return _function(call, arguments)
     if name in known.STATISTIC_OF and len(arguments) == 2 and symbol is None:
@@ -182,8 +186,7 @@ def _unknown(call: Call) -> RuleError:
 def _metric(call: Call, symbol: str | None, window: Tree) -> Node:
     entry = known.METRIC_OF[call.name]
     if symbol is not None and call.name in ("correlation", "beta"):
-        hint = f"Leave out the symbol: {call.name}(5m)."
-        raise RuleError(call.column, f"{call.name} compares with the reference symbol of the settings.", hint)
+        return Metric(call.name, entry.kind, None, _window(window), other=symbol)
     return Metric(call.name, entry.kind, symbol, _window(window))
 
 
@@ -230,6 +233,13 @@ def _statistic(call: Call, arguments: tuple[Tree, ...]) -> Node:
 # Candles
 
 
+def _without_mark(arguments: tuple[Tree, ...]) -> tuple[tuple[Tree, ...], bool]:
+    """The arguments without the word `intrabar` at their end, and whether it stood there."""
+    last = arguments[-1] if arguments else None
+    marked = isinstance(last, Call) and last.name == "intrabar" and not last.called and last.field is None
+    return (arguments[:-1], True) if marked else (arguments, False)
+
+
 def _is_indicator(name: str, arguments: tuple[Tree, ...]) -> bool:
     """Numbers and then an interval; for names that are a metric as well, at least one number."""
     if not arguments or not all(isinstance(one, Literal) for one in arguments):
@@ -243,7 +253,7 @@ def _is_indicator(name: str, arguments: tuple[Tree, ...]) -> bool:
     return (bool(numbers) or not taken) and name in studies()
 
 
-def _indicator(call: Call, symbol: str | None, arguments: tuple[Tree, ...]) -> Node:
+def _indicator(call: Call, symbol: str | None, arguments: tuple[Tree, ...]) -> Indicator:
     *numbers, last = [one for one in arguments if isinstance(one, Literal)]
     interval = span_of(last.token, last.column).text
     if interval not in known.INTERVALS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -45,11 +45,14 @@ class Frame(Protocol):
     def whales(self, span_ms: int) -> F8:
         """Whale trades with times in the `span_ms` before the tick."""
 
-    def candles(self, interval: str) -> Candles | None:
-        """Closed candles, None while there are none."""
+    def candles(self, interval: str, *, running: bool = False) -> Candles | None:
+        """Closed candles, None while there are none; `running`: the open one alone, None right after a close."""
 
 
-CandleSource = Callable[[str], Candles | None]
+class CandleSource(Protocol):
+    """Where a frame has its candles from."""
+
+    def __call__(self, interval: str, *, running: bool = False) -> Candles | None: ...
 
 
 class Tick(NamedTuple):
@@ -67,8 +70,8 @@ class Tick(NamedTuple):
     def whales(self, span_ms: int) -> F8:
         return self.facts.whales.counts(self.table.time_ms - span_ms, self.table.time_ms)
 
-    def candles(self, interval: str) -> Candles | None:
-        return self.source(interval)
+    def candles(self, interval: str, *, running: bool = False) -> Candles | None:
+        return self.source(interval, running=running)
 
 
 class WhaleLog:

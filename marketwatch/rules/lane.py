@@ -16,6 +16,7 @@ from .columns import WindowColumns
 from .derived import Moments, derived_grid, statistic
 from .history import History
 from .nodes import Apply, Compare, Constant, Crosses, Derived, Fact, Indicator, Kind, Logic, Metric, Node, WhaleCount
+from .running import along_open
 from .studies import along_candles
 from .truth import F8, I1, Knowledge, arithmetic, compare, crossing, known_flags
 
@@ -51,7 +52,7 @@ class Lane:
         self._values: dict[str, F8] = {}
         self._truths: dict[str, I1] = {}
         self._buckets: dict[tuple[str, int], Buckets] = {}
-        self._columns: dict[tuple[str, str], WindowColumns] = {}
+        self._columns: dict[tuple[str, str, str], WindowColumns] = {}
         self._candles: dict[tuple[str, str], dict[str, F8]] = {}
 
     def column(self, node: Node) -> F8:
@@ -133,9 +134,10 @@ class Lane:
         window = self._windows.get(node.window.text)
         if window is None:
             return self._unknown()
-        key = (history.symbol, window.name)
+        key = (history.symbol, window.name, node.other or "")
         if key not in self._columns:
-            reference = None if self._reference is None else self._cut(self._reference, window.grid_ms)
+            other = self._reference if node.other is None else self._others.get(node.other)
+            reference = None if other is None else self._cut(other, window.grid_ms)
             self._columns[key] = WindowColumns(window, self._cut(history, window.grid_ms), reference)
         columns = self._columns[key]
         known, value = columns.known(self._knowledge), columns.column(node.name)
@@ -174,6 +176,8 @@ class Lane:
         key = (history.symbol, node.interval)
         if key not in self._candles:
             self._candles[key] = candles_of(buckets)
+        if node.intrabar:
+            return along_open(node, self._candles[key], buckets)
         column = along_candles(node, self._candles[key])
         closed = history.end_ms // buckets.grid_ms - buckets.first - 1
         return np.concatenate([column, [np.nan]])[closed]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar
@@ -86,11 +86,15 @@ class Term(Node):
 
 @dataclass(frozen=True)
 class Metric(Term):
-    """A column of the metric table; without `window` one of its points."""
+    """A column of the metric table; without `window` one of its points. `other`: the symbol that it is compared with, where
+    that is not the reference symbol."""
 
     window: Span | None = None
+    other: str | None = None
 
     def _text(self) -> str:
+        if self.other is not None and self.window is not None:
+            return f"{self.name}('{self.other}', {self.window.text})"
         return self._call(*([self.window.text] if self.window is not None else []))
 
 
@@ -111,15 +115,20 @@ class WhaleCount(Term):
 
 @dataclass(frozen=True)
 class Indicator(Term):
-    """One output of a TA-Lib function over closed candles, or (without a function) a field of the last closed candle."""
+    """One output of a TA-Lib function over closed candles, or (without a function) a field of the last closed candle.
+
+    `intrabar`: the open candle, as far as it goes, counts as the last one.
+    """
 
     interval: str = "1m"
     parameters: tuple[float, ...] = ()
     output: int = 0
     output_name: str = ""
+    intrabar: bool = False
 
     def _text(self) -> str:
-        call = self._call(*(f"{value:g}" for value in self.parameters), self.interval)
+        mark = ("intrabar",) if self.intrabar else ()
+        call = self._call(*(f"{value:g}" for value in self.parameters), self.interval, *mark)
         return f"{call}.{self.output_name}" if self.output_name else call
 
 
@@ -227,6 +236,21 @@ class Logic(Truth):
     def _text(self) -> str:
         wrapped = [f"({one.key})" if isinstance(one, Logic) else one.key for one in self.operands]
         return f"not {wrapped[0]}" if self.operator == "not" else f" {self.operator} ".join(wrapped)
+
+
+def with_intrabar(node: Node) -> Node:
+    """The node with every candle term looking at the open candle too."""
+    match node:
+        case Indicator():
+            return replace(node, intrabar=True)
+        case Derived():
+            return replace(node, inner=with_intrabar(node.inner))
+        case Compare() | Crosses():
+            return replace(node, left=with_intrabar(node.left), right=with_intrabar(node.right))
+        case Apply() | Logic():
+            return replace(node, operands=tuple(with_intrabar(one) for one in node.operands))
+        case _:
+            return node
 
 
 N = TypeVar("N", bound=Node)

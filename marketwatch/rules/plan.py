@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..model.metrics import WindowState
+from ..model.metrics import WindowState, pair_name
 from .catalogue import SYSTEM_OF
 from .derived import DerivedRing
 from .facts import fact
@@ -213,7 +213,10 @@ class Plan:
         if name not in self._known:
             length = next(window.length for window in table.windows if window.name == name)
             self._known[name] = self._knowledge.of(table.state[name], table.filled[name], length)
-        return np.where(self._known[name], table.values[name][node.name], np.nan)
+        compared = name if node.other is None else pair_name(name, node.other)
+        if compared not in table.values:
+            return np.full(len(self.symbols), np.nan)
+        return np.where(self._known[name], table.values[compared][node.name], np.nan)
 
     def _flag(self, node: Fact) -> I1:
         assert SYSTEM_OF[node.name].kind is Kind.BOOL

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .check import column_of, meaning
 from .errors import RuleError
-from .nodes import Compare, Constant, Crosses, Derived, Fact, Indicator, Kind, Metric, Node, Term, of_type, walk
+from .nodes import Compare, Constant, Crosses, Derived, Fact, Indicator, Kind, Metric, Node, Term, of_type, walk, with_intrabar
 from .parse import parse
 
 MOST_WINDOWS = 12
@@ -61,8 +61,16 @@ class Program:
     @cached_property
     def symbols(self) -> tuple[str, ...]:
         """The symbols that it names itself."""
-        named = (one.symbol for one in walk(self.expression) if isinstance(one, Term))
+        terms = [one for one in walk(self.expression) if isinstance(one, Term)]
+        named = [symbol for one in terms for symbol in (one.symbol, one.other if isinstance(one, Metric) else None)]
         return tuple(dict.fromkeys(symbol for symbol in named if symbol is not None))
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Window and symbol of the comparisons with another symbol than the reference."""
+        metrics = of_type(self.expression, Metric)
+        found = [(one.window.text, one.other) for one in metrics if one.window is not None and one.other is not None]
+        return tuple(dict.fromkeys(found))
 
     @cached_property
     def live_only(self) -> tuple[str, ...]:
@@ -89,10 +97,11 @@ def _seen(node: Compare) -> FirstComparison:
     return FirstComparison(node.left.key, node.operator, node.right.value if isinstance(node.right, Constant) else None)
 
 
-def compile_rule(source: str, *, condition: bool = True) -> Program:
-    """The program of a rule. `condition` false: a number will do, as for the columns of a screener. Raises RuleError only."""
+def compile_rule(source: str, *, condition: bool = True, intrabar: bool = False) -> Program:
+    """The program of a rule. `condition` false: a number will do, as for the columns of a screener. `intrabar`: all its
+    candle terms look at the open candle too. Raises RuleError only."""
     parsed = parse(source)
-    node = meaning(parsed.tree)
+    node = with_intrabar(meaning(parsed.tree)) if intrabar else meaning(parsed.tree)
     if condition and node.kind is not Kind.BOOL:
         raise RuleError(column_of(parsed.tree), "A rule is a condition, and this is a value.", "Compare it: ... > 0.")
     program = Program(source, node, parsed.for_s)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ import orjson
 import zstandard
 
 from ..errors import StoreError
+from ..portfolio.amounts import plain
 from .account_tables import ACCOUNT_TABLES
+from .book_tables import BOOK_TABLES
 from .table import Table
 
 FORMAT = "marketwatch-backup"
@@ -131,6 +134,7 @@ TABLES: tuple[Table, ...] = (
         texts=frozenset({"silence_id", "rule_id", "symbol", "severity", "comment", "who"}),
     ),
     Table("pins", ("alert_id", "symbol", "from_time", "to_time"), texts=frozenset({"alert_id", "symbol"})),
+    *BOOK_TABLES,
     *ACCOUNT_TABLES,
 )  # fmt: skip
 
@@ -155,6 +159,7 @@ class BackupWriter:
         self._counts[table.name] = 0
         self._table = table
         self._switches = [index for index, name in enumerate(table.columns) if name in table.switches]
+        self._decimals = [index for index, name in enumerate(table.columns) if name in table.decimals]
         self._line({"table": table.name, "columns": table.columns})
 
     def put(self, rows: Iterable[Sequence[Any]]) -> None:
@@ -165,6 +170,8 @@ class BackupWriter:
             values = list(row)
             for index in self._switches:
                 values[index] = bool(values[index])
+            for index in self._decimals:
+                values[index] = None if values[index] is None else plain(Decimal(values[index]))
             lines += orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
             count += 1
         self._write(bytes(lines))
@@ -218,7 +225,7 @@ def read_backup(file: Path, schema: int) -> Iterator[tuple[Table, list[Any]]]:
     types: tuple[tuple[type, ...], ...] = ()
     missing: list[Any] = []
     for line in lines:
-        if table is not None and _fits(line, types):
+        if table is not None and _fits(line, types) and table.sound(line):
             counts[table.name] += 1
             yield table, line + missing
         elif isinstance(line, dict) and (begun := _table_of(line)) is not None:

@@ -25,7 +25,7 @@ from .postgres_keep import measure, retain
 from .postgres_schema import migrate_postgres, schema_version_postgres, storage_detail
 from .postgres_write import PostgresBatch, Written
 from .queries import queries
-from .reads import Reads, Step
+from .reads import Bulk, Reads, Step
 
 T = TypeVar("T")
 
@@ -236,9 +236,12 @@ class PostgresStore(Reads):
 
         return await self._transaction(change)
 
-    async def changes(self, steps: Sequence[Step]) -> bool:
+    async def changes(self, steps: Sequence[Step | Bulk]) -> bool:
         async def run(connection: Any) -> None:
             for step in steps:
+                if isinstance(step, Bulk):
+                    await connection.executemany(queries()[step.query], step.rows)
+                    continue
                 status = await connection.execute(queries()[step.query], *step.values)
                 if step.must and int(status.rsplit(" ", 1)[-1]) == 0:
                     raise _NothingChanged

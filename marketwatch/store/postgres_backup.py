@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,10 @@ async def refill(connection: Any, file: Path, schema: int, force: bool, progress
 
 def _typed(table: Table, rows: list[list[Any]]) -> list[tuple[Any, ...]]:
     floats = [index for index, name in enumerate(table.columns) if name in table.floats]
+    decimals = [index for index, name in enumerate(table.columns) if name in table.decimals]
     for row in rows:
+        for index in decimals:
+            row[index] = None if row[index] is None else Decimal(row[index])
         for index in floats:
             if row[index] is not None:
                 row[index] = float(row[index])

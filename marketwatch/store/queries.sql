@@ -383,3 +383,75 @@ ORDER BY created_at DESC, notification_id DESC LIMIT $3
 -- name: receipts
 SELECT notification_id, alert_id, channel, kind, state, attempts, created_at, last_error, due_at, sent_at
 FROM outbox WHERE alert_id = $1 ORDER BY created_at DESC, notification_id DESC LIMIT $2
+
+-- name: portfolios
+SELECT portfolio_id, owner_id, name, base_currency, cost_method, created_at, updated_at, version, deleted_at
+FROM portfolios WHERE owner_id = $1 AND ($2 OR deleted_at IS NULL) ORDER BY created_at, portfolio_id
+
+-- name: every_portfolio
+SELECT portfolio_id, owner_id, name, base_currency, cost_method, created_at, updated_at, version, deleted_at
+FROM portfolios WHERE deleted_at IS NULL ORDER BY owner_id, created_at, portfolio_id
+
+-- name: portfolio
+SELECT portfolio_id, owner_id, name, base_currency, cost_method, created_at, updated_at, version, deleted_at
+FROM portfolios WHERE owner_id = $1 AND portfolio_id = $2
+
+-- name: add_portfolio
+INSERT INTO portfolios (portfolio_id, owner_id, name, name_key, base_currency, cost_method, created_at, updated_at, version,
+  deleted_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
+
+-- name: change_portfolio
+UPDATE portfolios SET name = $4, name_key = $5, updated_at = $6, deleted_at = $7, version = version + 1
+WHERE owner_id = $1 AND portfolio_id = $2 AND version = $3 AND (CAST($7 AS timestamptz) IS NOT NULL OR NOT EXISTS (
+  SELECT 1 FROM portfolios o WHERE o.owner_id = $1 AND o.portfolio_id <> $2 AND o.name_key = $5 AND o.deleted_at IS NULL))
+
+-- name: touch_portfolio
+UPDATE portfolios SET updated_at = $4, version = version + 1
+WHERE owner_id = $1 AND portfolio_id = $2 AND version = $3 AND deleted_at IS NULL
+
+-- name: portfolio_transactions
+SELECT t.transaction_id, t.portfolio_id, t.kind, t.coin, t.quantity, t.time, t.price, t.currency, t.rate, t.fee, t.fee_currency,
+  t.note, t.source, t.external_id, t.import_id, t.sequence, t.version
+FROM portfolio_transactions t JOIN portfolios p ON p.portfolio_id = t.portfolio_id
+WHERE p.owner_id = $1 AND p.portfolio_id = $2 ORDER BY t.time, t.sequence, t.transaction_id
+
+-- name: put_transaction
+INSERT INTO portfolio_transactions (transaction_id, portfolio_id, kind, coin, quantity, time, price, currency, rate, fee,
+  fee_currency, note, source, external_id, import_id, sequence, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+ON CONFLICT (portfolio_id, transaction_id) DO UPDATE SET kind = excluded.kind, coin = excluded.coin,
+  quantity = excluded.quantity, time = excluded.time, price = excluded.price, currency = excluded.currency,
+  rate = excluded.rate, fee = excluded.fee, fee_currency = excluded.fee_currency, note = excluded.note,
+  source = excluded.source, external_id = excluded.external_id, import_id = excluded.import_id,
+  sequence = excluded.sequence, version = excluded.version
+
+-- name: drop_transaction
+DELETE FROM portfolio_transactions WHERE portfolio_id = $2 AND transaction_id = $3
+  AND EXISTS (SELECT 1 FROM portfolios p WHERE p.portfolio_id = $2 AND p.owner_id = $1)
+
+-- name: watchlists
+SELECT watchlist_id, owner_id, name, position, version FROM watchlists WHERE owner_id = $1 ORDER BY position, watchlist_id
+
+-- name: watchlist_items
+SELECT i.watchlist_id, i.symbol, i.note FROM watchlist_items i JOIN watchlists w ON w.watchlist_id = i.watchlist_id
+WHERE w.owner_id = $1 ORDER BY i.watchlist_id, i.position, i.symbol
+
+-- name: add_watchlist
+INSERT INTO watchlists (watchlist_id, owner_id, name, name_key, position, version) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING
+
+-- name: change_watchlist
+UPDATE watchlists SET name = $4, name_key = $5, position = $6, version = version + 1
+WHERE owner_id = $1 AND watchlist_id = $2 AND version = $3 AND NOT EXISTS (
+  SELECT 1 FROM watchlists o WHERE o.owner_id = $1 AND o.watchlist_id <> $2 AND o.name_key = $5)
+
+-- name: drop_watchlist
+DELETE FROM watchlists WHERE owner_id = $1 AND watchlist_id = $2
+
+-- name: clear_watchlist
+DELETE FROM watchlist_items WHERE watchlist_id = $2
+  AND EXISTS (SELECT 1 FROM watchlists w WHERE w.watchlist_id = $2 AND w.owner_id = $1)
+
+-- name: put_watchlist_item
+INSERT INTO watchlist_items (watchlist_id, symbol, position, note) VALUES ($1, $2, $3, $4)

@@ -39,6 +39,13 @@ class Step(NamedTuple):
     must: bool = True
 
 
+class Bulk(NamedTuple):
+    """One named query of a transaction for each of many rows, none of which must change anything."""
+
+    query: str
+    rows: Sequence[tuple[Any, ...]]
+
+
 class Reads(ABC):
     """Reading methods of MarketStore. Times beyond 1970 to 9999 are clipped, limits are 0 to 100,000."""
 
@@ -55,7 +62,7 @@ class Reads(ABC):
         """Run a named query that changes rows, in a transaction; answers how many. Raises StoreUnavailable or StoreError."""
 
     @abstractmethod
-    async def changes(self, steps: Sequence[Step]) -> bool:
+    async def changes(self, steps: Sequence[Step | Bulk]) -> bool:
         """Run named queries in one transaction. False, and nothing is kept, where one that must change a row changes none."""
 
     async def rows(self, query: str, *values: Any) -> Sequence[Sequence[Any]]:

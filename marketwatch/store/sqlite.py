@@ -21,7 +21,7 @@ from .lock import WriterLock
 from .migrate import Migration, load_migrations, migrate_sqlite, schema_version_sqlite
 from .portable import Progress
 from .queries import sqlite_queries
-from .reads import Reads, Step
+from .reads import Bulk, Reads, Step
 from .sqlite_copy import dump, refill
 from .sqlite_keep import Keeper, measure
 from .sqlite_steps import run_steps
@@ -208,7 +208,7 @@ class SqliteStore(Reads):
 
         return await self._on_writer(change)
 
-    async def changes(self, steps: Sequence[Step]) -> bool:
+    async def changes(self, steps: Sequence[Step | Bulk]) -> bool:
         return await self._on_writer(lambda: run_steps(self._own_connection(), steps))
 
     async def _rows(self, query: str, *values: Any) -> Sequence[Sequence[Any]]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 
 
 class Table(NamedTuple):
-    """A table of the backup. Columns that are in none of the three sets hold whole numbers (times among them).
+    """A table of the backup. Columns that are in none of the sets hold whole numbers (times among them).
 
-    `later`: what the last columns hold in a backup that was made before they were there.
+    `decimals`: exact numbers, written as text. `later`: what the last columns hold in a backup that was made before they were
+    there.
     """
 
     name: str
@@ -17,6 +22,7 @@ class Table(NamedTuple):
     floats: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
     later: tuple[Any, ...] = ()
+    decimals: frozenset[str] = frozenset()
 
     def types(self) -> tuple[tuple[type, ...], ...]:
         """What a row of a backup may hold, per column."""
@@ -28,5 +34,13 @@ class Table(NamedTuple):
             elif name in self.floats:
                 kinds.append((float, int, nothing))
             else:
-                kinds.append((str if name in self.texts else int, nothing))
+                kinds.append((str if name in self.texts | self.decimals else int, nothing))
         return tuple(kinds)
+
+    def sound(self, row: Sequence[Any]) -> bool:
+        """Whether every exact number of a row is one."""
+        return not self.decimals or all(
+            value is None or _DECIMAL.fullmatch(value)
+            for name, value in zip(self.columns, row, strict=False)
+            if name in self.decimals
+        )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from . import assets, openapi, probes, ws
-from .api import ACTIONS, ENDPOINTS, alert_stream, preview, replay_stream
+from .api import ACTIONS, ENDPOINTS, alert_stream, explain, preview, replay_stream
 from .api import stream as price_stream
 from .pages import alerts, lab, overview, owner, replay, rule_check, rules, search, status, symbol, theme
 
@@ -45,7 +45,8 @@ def add_routes(app: web.Application) -> None:
 
 
 def _pattern(path: str) -> str:
-    """The route of `path`: where its last part is a parameter, that leaves out the fixed name that stands there too."""
+    """The route of `path`: where its last part is a parameter, that leaves out the fixed names that stand there too."""
     folder, _, last = path.rpartition("/")
-    fixed, _, name = preview.PATH.rpartition("/")
-    return path if folder != fixed or not last.startswith("{") else f"{folder}/{{{last[1:-1]}:(?!{name}$)[^/]+}}"
+    fixed = (one.rpartition("/") for one in (preview.PATH, explain.PATH))
+    names = [name for beside, _, name in fixed if beside == folder]
+    return f"{folder}/{{{last[1:-1]}:(?!(?:{'|'.join(names)})$)[^/]+}}" if names and last.startswith("{") else path

@@ -14,7 +14,6 @@ from ..accounts.owner import Owner, open_owner
 from ..alerts.rule_desk import RuleDesk
 from ..clock import Clock
 from ..config import Settings
-from ..lab.lab import Lab
 from ..ports import MarketStore
 from ..replay.cursor import Cursor
 from ..telemetry import Telemetry
@@ -110,7 +109,7 @@ def _fill(
     app[SETTINGS], app[CLOCK], app[STORE] = settings, clock, store
     app[WATCH], app[TELEMETRY], app[HUB] = slot, telemetry, hub
     app[DESK] = desk = Desk(settings=settings, clock=clock, store=store, slot=slot, hub=hub, telemetry=telemetry)
-    app[LAB] = Lab(store)
+    app[LAB] = desk.lab
     app[CURSOR] = Cursor(store=store, slot=slot, settings=settings)
     app[TICKER] = ticker = PriceTicker(desk)
     app[STREAM] = prices = PriceStream(desk)

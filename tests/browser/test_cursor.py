@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import aiohttp
@@ -54,7 +55,7 @@ async def _shown(page: Page) -> str:
 async def test_from_an_alert_to_its_moment_scrub_and_back_to_live(fired: tuple[Program, str], look: Open) -> None:
     page = await look(fired[0], "/alerts")
     page.set_default_timeout(SLOW_MS)
-    link = page.locator("#past").get_by_role("link", name="Market at").first
+    link = page.locator("#past").get_by_role("link", name="Market then").first
     await expect(link).to_be_visible(timeout=SLOW_MS)
     await page.goto(fired[0].url.rstrip("/") + (await link.get_attribute("href") or ""))
     await expect(page.locator("body")).to_have_attribute("data-source", "replay")
@@ -68,7 +69,7 @@ async def test_from_an_alert_to_its_moment_scrub_and_back_to_live(fired: tuple[P
     await page.keyboard.press("ArrowLeft")
     await expect(page.locator("#app")).not_to_have_attribute("data-at", first, timeout=SLOW_MS)
     second = await _shown(page)
-    assert second < first
+    assert datetime.fromisoformat(second) < datetime.fromisoformat(first)
     assert await page.evaluate("window.kept && document.activeElement.id") == "cursor-scrub"
     assert f"at={second}" in page.url
     await page.get_by_role("link", name="+1 step").focus()

@@ -164,3 +164,14 @@ async def test_backup_carries_alerts(store: DurableStore, tmp_path: Path) -> Non
     await store.restore(tmp_path / "b.zst", force=True)
     assert (await store.alerts(), await store.rules()) == ([fact], [rule()])
     assert sorted(await store.outbox()) == sorted(notices)
+
+
+async def test_standing_alerts_are_those_that_had_begun_and_were_not_over(store: DurableStore) -> None:
+    over = alert("over", state=AlertState.RESOLVED, fired_ms=T0, resolved_ms=T0 + 1_000)
+    firing = alert("firing", fired_ms=T0 + 500)
+    later = alert("later", fired_ms=T0 + 2_000)
+    await store.write(WriteBatch(alerts=[over, firing, later]))
+    assert [one.alert_id for one in await store.standing_alerts(T0 + 999)] == ["firing", "over"]
+    assert [one.alert_id for one in await store.standing_alerts(T0 + 1_000)] == ["firing"]
+    assert [one.alert_id for one in await store.standing_alerts(T0 + 2_000, 1)] == ["later"]
+    assert await store.standing_alerts(T0 - 1) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import orjson
@@ -13,11 +14,16 @@ import zstandard
 from marketwatch.clock import SystemClock
 from marketwatch.errors import StoreError
 from marketwatch.model.market import Instrument
+from marketwatch.model.portfolio import Watchlist, WatchlistItem
 from marketwatch.ports import DurableStore, TradeAggregate, WriteBatch
 from marketwatch.store.alert_rows import notices_of
+from marketwatch.store.books import StoredBooks
+from marketwatch.store.portable import TABLES
 from marketwatch.store.postgres import PostgresStore
+from marketwatch.store.reads import Reads
 from marketwatch.store.sqlite import SqliteStore
 from tests.kit.alerts import alert, rule
+from tests.kit.books import history, portfolio
 from tests.kit.databases import MakeStore
 from tests.kit.facts import T0, candle, gap, step, trade, traded, whale
 
@@ -28,6 +34,10 @@ def make_target(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], 
         return lambda: SqliteStore(tmp_path / "target.db", clock=SystemClock())
     url = request.getfixturevalue("other_postgres_url")
     return lambda: PostgresStore(url, clock=SystemClock())
+
+
+def books_of(store: DurableStore) -> StoredBooks:
+    return StoredBooks(cast("Reads", store))
 
 
 @pytest.fixture
@@ -48,6 +58,10 @@ async def source(make_store: MakeStore) -> AsyncIterator[DurableStore]:
             notifications=notices_of(alert(), ("app", "mail"), T0),
         )
     )
+    books = books_of(store)
+    await books.add_portfolio(portfolio("fifo", created_ms=T0))
+    await books.write_transactions(portfolio("fifo"), put=history(5))
+    await books.add_watchlist(Watchlist("w", "owner", "币安", (WatchlistItem("A", "note"), WatchlistItem("B"))))
     yield store
     await store.close()
 
@@ -63,10 +77,10 @@ async def test_backup_restored_into_an_empty_database_is_equal(
         assert await target.restore(out) == rows
         assert out.stat().st_mode & 0o077 == 0
         for name in ("A", "币安USDT"):
-            ours, theirs = await source.samples(name, 0, T0 * 2), await target.samples(name, 0, T0 * 2)
-            assert np.array_equal(ours.price, theirs.price)
-            assert np.array_equal(ours.bid, theirs.bid, equal_nan=True)
-            assert np.array_equal(ours.time_ms, theirs.time_ms)
+            kept, restored = await source.samples(name, 0, T0 * 2), await target.samples(name, 0, T0 * 2)
+            assert np.array_equal(kept.price, restored.price)
+            assert np.array_equal(kept.bid, restored.bid, equal_nan=True)
+            assert np.array_equal(kept.time_ms, restored.time_ms)
         assert await target.trades("A") == await source.trades("A")
         assert await target.whales() == await source.whales()
         assert await target.candles("B", "1m") == await source.candles("B", "1m")
@@ -75,6 +89,9 @@ async def test_backup_restored_into_an_empty_database_is_equal(
         assert await target.aggregates() == await source.aggregates()
         assert await target.alerts() == await source.alerts()
         assert await target.rules(every_version=True) == await source.rules(every_version=True)
+        ours, theirs = books_of(source), books_of(target)
+        assert await theirs.transactions("owner", "p1") == await ours.transactions("owner", "p1")
+        assert await theirs.watchlists("owner") == await ours.watchlists("owner")
         again = tmp_path / "again.zst"
         await target.backup(again)
         assert lines(again) == lines(out)
@@ -123,6 +140,7 @@ GAPS = {
     "table": "gaps",
     "columns": ["gap_id", "venue", "symbol", "reason", "state", "from_time", "to_time", "from_id", "to_id", "refilled"],
 }
+ENTRIES = next({"table": table.name, "columns": table.columns} for table in TABLES if table.name == "portfolio_transactions")
 
 
 @pytest.mark.parametrize(
@@ -142,6 +160,7 @@ GAPS = {
         compressed(HEAD, GAPS, ["g", "v", "s", "id_jump", "open", "soon", 2, None, None, 0], {"end": {"gaps": 1}}),
         compressed(HEAD, GAPS, ["g", "v", "s", None, "open", 1, 2, None, None, 0], {"end": {"gaps": 1}}),
         compressed(HEAD, GAPS, {"end": {"gaps": 0}})[:-6],
+        compressed(HEAD, ENTRIES, [*(["x"] * 4), "much", 1, *([None] * 9), 1, 1], {"end": {"portfolio_transactions": 1}}),
     ],
 )
 async def test_restore_of_a_file_that_is_no_whole_backup_changes_nothing(

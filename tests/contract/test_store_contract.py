@@ -13,7 +13,7 @@ import pytest
 from marketwatch.errors import StoreReadOnly, StoreUnavailable
 from marketwatch.model.market import Candle, GapState, Instrument, Trade
 from marketwatch.model.metrics import MetricTable, Window
-from marketwatch.ports import DurableStore, SampleColumns, TradeAggregate, WriteBatch
+from marketwatch.ports import DurableStore, SampleColumns, SampleMarks, TradeAggregate, WriteBatch
 from tests.kit.databases import MakeStore
 from tests.kit.facts import NAN, T0, candle, gap, step, trade, traded, whale
 
@@ -436,3 +436,22 @@ async def test_second_instance_reads_and_takes_over_when_the_first_has_gone(make
     finally:
         await first.close()
         await second.close()
+
+
+async def test_samples_begin_with_the_row_that_holds_when_the_span_begins(store: DurableStore) -> None:
+    await store.write(WriteBatch(samples=[step(T0 + at, {"A": traded(5.0 + at)}) for at in (0, 500, 60_000)]))
+    held = await store.samples("A", T0 + 1_000, T0 + 60_500, held_ms=10_000)
+    assert (held.time_ms - T0).tolist() == [500, 60_000]
+    assert held.price.tolist() == [505.0, 60_005.0]
+    assert (await store.samples("A", T0 + 60_000, T0 + 60_500, held_ms=1_000)).time_ms.tolist() == [T0 + 60_000]
+    assert len((await store.samples("B", T0, T0 + 1, held_ms=1_000)).time_ms) == 0
+
+
+async def test_marks_of_samples_name_the_ends_and_the_nearest_ones(store: DurableStore) -> None:
+    assert await store.sample_marks(T0) == SampleMarks(None, None, None, None)
+    steps = [step(T0 + at, {"A": traded(5.0)}) for at in (0, 5_000)] + [step(T0 + 2_000, {"B": traded(6.0)})]
+    await store.write(WriteBatch(samples=steps))
+    assert await store.sample_marks(T0 + 2_000) == SampleMarks(T0, T0, T0 + 2_000, T0 + 5_000)
+    assert await store.sample_marks(T0 + 2_001) == SampleMarks(T0, T0 + 2_000, T0 + 5_000, T0 + 5_000)
+    assert await store.sample_marks(T0) == SampleMarks(T0, None, T0, T0 + 5_000)
+    assert await store.sample_marks(T0 + 9_000) == SampleMarks(T0, T0 + 5_000, None, T0 + 5_000)

@@ -30,6 +30,7 @@ SAMPLES = {
     "coin_2": "ETH",
     "alert_id": "a1",
     "rule_id": "r1",
+    "symbol": "BTC",
 }
 
 
@@ -146,6 +147,10 @@ _OPTIONS = (
 _EXPRESSIONS_HAVE_A_GRAMMAR = """
 [[operations]]
 include-name = "POST /api/rules/preview"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /api/rules/explain"
 checks.positive_data_acceptance.enabled = false
 
 [[operations]]

@@ -14,7 +14,13 @@ from marketwatch.web.guard import SAFE
 from tests.kit.watches import OWNER, TOKEN, World, world
 
 Client = TestClient[web.Request, web.Application]
-OPEN = {("POST", "/theme"), ("POST", "/api/rules/preview"), ("POST", "/owner"), ("POST", "/owner/leave")}
+OPEN = {
+    ("POST", "/theme"),
+    ("POST", "/api/rules/preview"),
+    ("POST", "/api/rules/explain"),
+    ("POST", "/owner"),
+    ("POST", "/owner/leave"),
+}
 """What everyone may send: it changes nothing, or nothing but a cookie of the sender."""
 
 

@@ -221,7 +221,9 @@ def incident(watch: Watch) -> Incident:
 
 def rule_pages(watch: Watch) -> Iterator[Given]:
     """The pages on which rules are written."""
-    texts: dict[str, Any] = {name: HOSTILE for name in Entry._fields if name not in ("symbols", "channels", "intrabar", "enabled")}
+    texts: dict[str, Any] = {
+        name: HOSTILE for name in Entry._fields if name not in ("symbols", "channels", "intrabar", "enabled")
+    }
     entry = Entry()._replace(**texts)._replace(symbols=(HOSTILE,), channels=(HOSTILE,), intrabar=True, enabled=False)
     mistakes = [
         Mistake_(field, 3, HOSTILE, HOSTILE) for field in ("name", "expression", "symbols", "for", "recover", "schedule")

@@ -8,6 +8,8 @@ from .action import Action
 from .alerts import ENDPOINTS as ALERTS
 from .analytics import ENDPOINTS as ANALYTICS
 from .endpoint import Endpoint
+from .explain import ACTIONS as EXPLAINS
+from .explain import ENDPOINTS as EXPLAINED
 from .history import ENDPOINTS as HISTORY
 from .market import ENDPOINTS as MARKET
 from .metrics import ENDPOINTS as METRICS
@@ -16,6 +18,8 @@ from .rules import ACTIONS as RULE_ACTIONS
 from .rules import ENDPOINTS as RULES
 from .system import ENDPOINTS as SYSTEM
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *ALERTS, *RULES, *REPLAY, *SYSTEM)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    *MARKET, *HISTORY, *METRICS, *ANALYTICS, *ALERTS, *EXPLAINED, *RULES, *REPLAY, *SYSTEM,
+)  # fmt: skip
 
-ACTIONS: tuple[Action[Any], ...] = RULE_ACTIONS
+ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS)

@@ -13,6 +13,7 @@ from ...alerts.rule_desk import RuleDesk
 from ...clock import Clock
 from ...config import Settings
 from ...errors import Unavailable
+from ...lab.lab import Lab
 from ...model.coins import CoinIndex
 from ...model.system import FeedState
 from ...ports import MarketStore
@@ -38,6 +39,7 @@ class Desk:
         self.slot = slot
         self.hub = hub
         self.telemetry = telemetry
+        self.lab = Lab(store)
         self.lanes = LaneReader(store)
         self.snapshot = Snapshot(slot=slot, clock=clock)
         self.rules: RuleDesk | None = None

@@ -51,6 +51,7 @@ class PreviewAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cooldown: Span | None = None
     per_day: Annotated[float, Meta(gt=0, le=_MOST_A_DAY)] | None = None
     schedule: Annotated[str, Meta(max_length=MOST_TEXT)] | None = None
+    intrabar: bool = False
 
 
 class FiringRow(msgspec.Struct, frozen=True):
@@ -177,6 +178,7 @@ async def answer(desk: Desk, lab: Lab, ask: PreviewAsk) -> Preview:
             read_span("keep_firing_for", ask.keep_firing_for) or 0,
             read_span("cooldown", ask.cooldown) or 0,
             (ask.schedule or "").strip() or None,
+            ask.intrabar,
         ),
         lists=desk.watch.state.watchlists,
     )

@@ -346,3 +346,29 @@ def test_reference_that_is_not_watched_leaves_correlation_unknown() -> None:
 def test_window_that_cannot_be_is_refused_with_its_name(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
         an_engine(windows=(name,))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 139), st.sampled_from([0.0, 0.02]))
+def test_engine_that_caught_up_shows_the_same_as_one_that_followed(seed: int, cut: int, gap: float) -> None:
+    samples = a_market(seed, 140, step=1e-4, start=100.0, busy=0.7, hold=0.2, jump=0.0, gap=gap)
+    windows = (*WINDOWS, "20m")
+    late, tables = an_engine(windows)
+    followed, _ = an_engine(windows)
+    with late.catching_up():
+        for one in samples[:cut]:
+            late.on_samples(one)
+    assert tables == []
+    for one in samples:
+        followed.on_samples(one)
+    for one in samples[cut:]:
+        late.on_samples(one)
+    assert len(tables) == len(samples) - cut
+    assert late.table is not None
+    assert followed.table is not None
+    for window in late.windows:
+        for name in WINDOW_METRICS:
+            mine, theirs = (table.values[window.name][name] for table in (late.table, followed.table))
+            np.testing.assert_allclose(mine, theirs, rtol=1e-7, atol=1e-7, err_msg=f"{name} {window.name}")
+        assert late.table.state[window.name].tolist() == followed.table.state[window.name].tolist()
+        assert late.table.filled[window.name].tolist() == followed.table.filled[window.name].tolist()

@@ -41,9 +41,12 @@ RULES = (
     "data_age > 2s and data_age('C') < 1m",
     "rsi(14, 1m) < 50 or close(1m) > open(1m)",
     "0 < abs(change(7)) < 0.1 and max(high(7), price) > min(low(7), price)",
+    "rsi(3, 1m, intrabar) < 50 or close(1m, intrabar) > open('B', 1m, intrabar)",
+    "crosses_above(ema(2, 1m, intrabar), sma(3, 1m)) or obv(1m, intrabar) > 0 and atr(2, 1m, intrabar) > 0.01",
     "macd(3, 5, 2, 1m).macdhist > 0 and atr(3, 1m) > 0 and obv(1m) != 0",
     "1 / trade_rate(5s) > 0.1",
     "correlation(30s) > 0.1 and beta(11m) > 0",
+    "correlation('B', 30s) > 0.1 and beta('C', 11m) > 0 or correlation('C', 30s) < beta('B', 30)",
 )
 
 
@@ -112,6 +115,7 @@ class Running:
         windows = tuple(dict.fromkeys(name for one in programs for name in one.windows)) or ("60",)
         self.tables: list[MetricTable] = []
         self.engine = Engine(symbols=SYMBOLS, sample_ms=500, windows=windows, reference="A", publish=self.tables.append)
+        self.engine.require(windows, [pair for one in programs for pair in one.pairs])
         self.book = CandleBook(symbols=SYMBOLS, publish=lambda event: None)
         self.state = LiveState([Instrument(symbol, symbol, "USDT") for symbol in SYMBOLS])
         self.facts = MarketFacts(SYMBOLS)

@@ -54,7 +54,11 @@ class Market:
         state = {window.name: np.array(bits, np.uint8) for window in self.windows}
         full = {window.name: np.full(3, int(window.length * filled)) for window in self.windows}
         table = MetricTable(self.time_ms, SYMBOLS, self.windows, points, columns, state, full)
-        return self.facts.tick(table, self.state, self.candles.get)
+        return self.facts.tick(table, self.state, self.held)
+
+    def held(self, interval: str, *, running: bool = False) -> Candles | None:
+        """Closed candles; nothing is ever open."""
+        return None if running else self.candles.get(interval)
 
 
 def said(rule: str, frame: Tick, knowledge: Knowledge | None = None) -> list[int]:

@@ -84,7 +84,7 @@ def test_rule_is_read_as_meant(source: str, canonical: str) -> None:
         ("rsi(1, 1m) < 30", 5, "TA-Lib refuses these parameters of rsi", "timeperiod"),
         ("macd(3, 5, 2, 1m).hist > 0", 19, "macd has no output hist.", "macdhist"),
         ("rsi(14, 1m).up > 0", 13, "rsi has one output only.", ".up"),
-        ("correlation('ETHUSDT', 5m) > 0", 1, "correlation compares with the reference symbol", ""),
+        ("correlation('ETHUSDT') > 0", 1, "correlation is not written like this.", "['SYMBOL',] window"),
         ("whales(2d) > 0", 8, "Whales are counted over a duration of up to 1d.", ""),
         ("zscore(3, 1h) > 0", 8, "A constant has no past.", ""),
         ("zscore(price, 60) > 0", 15, "The window of an expression is a duration.", ""),

@@ -6,7 +6,10 @@ import random
 
 import numpy as np
 import pytest
+import talib
 
+from marketwatch.rules.nodes import Indicator
+from marketwatch.rules.program import compile_rule
 from marketwatch.rules.talib import FIELDS, average, completed, output, run, studies
 from marketwatch.rules.truth import F8
 
@@ -72,3 +75,14 @@ def test_parameters_that_are_left_out_have_their_defaults() -> None:
 def test_average_is_seeded_with_the_mean_of_the_first_values() -> None:
     assert np.isnan(average(np.array([1.0, 2.0]), 3)).all()
     np.testing.assert_allclose(average(np.array([1.0, 2.0, 3.0, 10.0]), 3)[2:], [2.0, 6.0])
+
+
+def test_every_function_of_the_library_is_a_term_by_its_own_name_with_each_of_its_outputs() -> None:
+    functions = {name.lower() for name in talib.get_functions()}  # type: ignore[no-untyped-call]
+    assert functions - set(studies()) == {"mavp"}  # it takes a second series, of periods
+    for study in studies().values():
+        numbers = "".join(f"{value:g}, " for value in study.parameters.values())
+        names = [f".{output}" for output in study.outputs] if len(study.outputs) > 1 else [""]
+        for name in names:
+            (term,) = compile_rule(f"{study.name}({numbers}5m){name} > 0").terms
+            assert isinstance(term, Indicator) or study.name == "vwap"  # `vwap(5m)` is the window's

@@ -1,0 +1,62 @@
+"""The marker: once per sample step, all portfolios at hand at the prices of that step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from ..bus import Publish
+from ..engine.candles import CandleBook
+from ..model.metrics import MetricTable
+from ..state import LiveState
+from .day import DAY_MS
+from .marks import Kept, MarkTable
+from .opening import opening_of
+from .routes import Route, board_of
+
+_REOPEN_MS = 60_000
+"""The price at midnight may come in later, with the venue's history."""
+
+
+class Marker:
+    """Publishes `Valuations` at every metric table, while there is any portfolio. Keeps nothing per reader.
+
+    `use` whenever the portfolios at hand or their ledgers change. Subscribe `on_metrics` before whoever evaluates rules.
+    """
+
+    def __init__(self, *, state: LiveState, candles: CandleBook, publish: Publish) -> None:
+        self._state = state
+        self._candles = candles
+        self._publish = publish
+        self._kept: tuple[Kept, ...] = ()
+        self._table: MarkTable | None = None
+        self._opened_ms = -1
+
+    def use(self, kept: Sequence[Kept]) -> None:
+        """These portfolios from the next step on."""
+        self._kept = tuple(kept)
+        self._table = None
+
+    def on_metrics(self, table: MetricTable) -> None:
+        """Mark as of the end of the step, in event time."""
+        if not self._kept:
+            return
+        now_ms = table.time_ms
+        opening = partial(_opening, self._candles, now_ms)
+        if self._table is None or self._table.day_ms != now_ms - now_ms % DAY_MS:
+            self._opened_ms = now_ms
+            self._table = MarkTable(
+                self._kept,
+                [entry.instrument for entry in self._state.symbols.values()],
+                {symbol: place for place, symbol in enumerate(self._state.symbols)},
+                now_ms=now_ms,
+                opening=opening,
+            )
+        elif now_ms - self._opened_ms >= _REOPEN_MS:
+            self._opened_ms = now_ms
+            self._table.reopen(opening)
+        self._publish(self._table.marked(board_of(self._state, now_ms)))
+
+
+def _opening(candles: CandleBook, now_ms: int, route: Route | None) -> float | None:
+    return opening_of(candles, route, now_ms)

@@ -1,0 +1,35 @@
+"""How often something may be sent when its commands are counted by the day."""
+
+from __future__ import annotations
+
+DAY_S = 86_400.0
+
+
+class CommandBudget:
+    """At most `a_day` commands in any day (0: no bound), spread evenly; a tenth of them is kept for what cannot wait.
+
+    `pause_s(commands)`: how long after a round of so many commands the next one may follow.
+    """
+
+    def __init__(self, a_day: int, *, shortest_s: float) -> None:
+        self._a_day = a_day
+        self._shortest_s = shortest_s
+        self._day = -1
+        self.used = 0
+
+    def spend(self, commands: int, now_s: float) -> None:
+        """Count what was sent."""
+        day = int(now_s // DAY_S)
+        self.used = commands if day != self._day else self.used + commands
+        self._day = day
+
+    def has_room(self, commands: int, now_s: float) -> bool:
+        """Whether so many more fit into this day."""
+        used = self.used if int(now_s // DAY_S) == self._day else 0
+        return not self._a_day or used + commands <= self._a_day
+
+    def pause_s(self, commands: int) -> float:
+        """Seconds between two rounds of so many commands."""
+        if not self._a_day:
+            return self._shortest_s
+        return max(self._shortest_s, commands * DAY_S / (0.9 * self._a_day))
