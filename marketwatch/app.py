@@ -8,25 +8,29 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
-from .accounts.owner import Owner
+from .accounts.owner import Owner, open_owner
 from .alerts.rule_desk import RuleDesk
 from .clock import Clock, SystemClock
 from .config import Settings
-from .errors import FeedError, StoreError
+from .errors import FeedError, MarketwatchError, StoreError
 from .feed.choose import open_feed, probe_live
 from .memory import settle
 from .model.market import Source
 from .model.system import Level, Notice
+from .portfolio.library import Library
 from .ports import DurableStore, Feed, Resumable
 from .session import Session
 from .store import open_store
+from .store.books import StoredBooks
+from .store.home import HomeStore
 from .store.switch import SwitchStore
 from .store.user_database import UserDatabase
 from .tasks import Tasks
@@ -34,7 +38,13 @@ from .telemetry import Telemetry, get_logger
 from .watch import WatchSlot
 from .web.server import build_app
 
+if TYPE_CHECKING:
+    from .accounts.accounts import Accounts
+    from .store.reads import Reads
+
 log = get_logger(__name__)
+Announce = Callable[[str], None]
+"""Tells the person at the terminal where to make the first account; given a path of this server."""
 
 _PROBE_S = 5.0
 _RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -46,16 +56,29 @@ class Application:
     """The whole program around one listening socket."""
 
     def __init__(
-        self, *, settings: Settings, listener: socket.socket, clock: Clock | None = None, owner: Owner | None = None
+        self,
+        *,
+        settings: Settings,
+        listener: socket.socket,
+        clock: Clock | None = None,
+        owner: Owner | None = None,
+        announce: Announce | None = None,
     ) -> None:
         self.settings = settings
-        self.owner = owner
         self.clock = clock or SystemClock()
+        self.owner = owner or open_owner(settings, self.clock)
+        self.accounts: Accounts | None = None
+        self._announce = announce
         self.telemetry = Telemetry()
         self.tasks = Tasks(on_death=self._on_death)
         self.slot = WatchSlot()
         self.store = SwitchStore()
         self.database = UserDatabase(settings, clock=self.clock)
+        self.library = Library(self._books)
+        self._leave_books: Callable[[], None] | None = None
+        accounts_on = settings.accounts_mode != "off"
+        self.home = HomeStore(settings, clock=self.clock, database=self.database) if accounts_on else None
+        """The user's database, held open whatever plays, where people have accounts in it."""
         self.desk = RuleDesk(database=self.database, clock=self.clock, file=settings.rules_file)
         self._listener = listener
         self._failing: set[str] = set()
@@ -63,7 +86,13 @@ class Application:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then end everything in order: streams, feed, writer, store."""
         async with AsyncExitStack() as stack:
+            if self.home is not None:
+                stack.push_async_callback(self.home.close)
             stack.push_async_callback(self.tasks.aclose)
+            if self.home is not None:
+                self.accounts = await asyncio.to_thread(self._new_accounts, self.home)
+                stack.push_async_callback(self.accounts.aclose)
+                self.tasks.start("accounts", self._keep_accounts(self.home, self.accounts), critical=False)
             await stack.enter_async_context(self._server())
             market = self.tasks.start("market", self._market())
             self.tasks.start("own rules", self.desk.run())
@@ -73,6 +102,28 @@ class Application:
             if market.done():
                 await waiter
             await self.tasks.stop("market")
+
+    def _new_accounts(self, home: HomeStore) -> Accounts:
+        """Imported here, because a program without accounts needs none of the libraries behind them."""
+        from .accounts.accounts import Accounts, open_secret
+        from .web.jwks import ProviderKeys
+
+        settings, clock = self.settings, self.clock
+        keys = ProviderKeys(settings.oidc_issuer, clock) if settings.oidc_issuer else None
+        secret = open_secret(settings)
+        return Accounts(store=home.accounts, settings=settings, clock=clock, secret=secret, keys=keys)
+
+    async def _keep_accounts(self, home: HomeStore, accounts: Accounts) -> None:
+        """Open their database, say where the first account is made, and look after sessions."""
+        await home.keep_trying()
+        try:
+            code = await accounts.invitations.first()
+        except MarketwatchError as error:
+            log.warning("first_account_unknown", reason=str(error))
+            code = None
+        if code is not None and self._announce is not None:
+            self._announce(f"/register?invite={code}")
+        await accounts.run()
 
     async def _settle(self) -> None:
         """Once the imports are done, and again while and when the first market has warmed up."""
@@ -93,6 +144,7 @@ class Application:
             telemetry=self.telemetry,
             tasks=self.tasks,
             owner=self.owner,
+            accounts=self.accounts,
             desk=self.desk,
         )
         runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_SHUTDOWN_S, keepalive_timeout=15.0)
@@ -161,10 +213,15 @@ class Application:
 
     async def _build(self, feed: Feed) -> Session:
         instruments = await feed.instruments()
-        store = self._store_for(feed)
-        async with self.database.changing():
-            await store.open()
-            self.database.use(None if self._throws_away(feed) else store)
+        throws_away = self._throws_away(feed)
+        if self.home is not None and not throws_away:
+            store = await self.home.open()
+        else:
+            store = self._store_for(feed)
+            async with self.database.changing():
+                await store.open()
+                if self.home is None:
+                    self.database.use(None if throws_away else store)
         if isinstance(feed, Resumable):
             feed.resume = await store.last_trades(now_ms=self.clock.now_ms())
         session = Session(
@@ -175,12 +232,30 @@ class Application:
             clock=self.clock,
             tasks=self.tasks,
             on_error=self._on_handler_error,
+            keep_store=self.home is not None and store is self.home.store,
             desk=self.desk,
         )
+        await self._follow_books(session)
         self.store.use(store)
         self.slot.put(session.watch, session.alerting.lookout, session.outbox)
         log.info("market_open", venue=feed.venue, source=feed.source.value, symbols=len(instruments))
         return session
+
+    async def _follow_books(self, session: Session) -> None:
+        """Mark what people own at the prices of this market; it lies in the user's database whatever market is watched."""
+        if self._leave_books is not None:
+            self._leave_books()
+        try:
+            if self.database.begun:
+                await self.library.load()
+        except StoreError as error:
+            log.warning("books_not_read", reason=str(error))
+        self._leave_books = self.library.follow(session.watch.marker.use)
+
+    @asynccontextmanager
+    async def _books(self) -> AsyncIterator[StoredBooks]:
+        async with self.database.reach() as store:
+            yield StoredBooks(cast("Reads", store))
 
     def _store_for(self, feed: Feed) -> DurableStore:
         """The user's database for what is real; a throw-away one for the demo market unless the settings keep it."""
@@ -209,7 +284,13 @@ def _nowhere(_event: object) -> None:
     """Where a feed publishes before it has a watch."""
 
 
-async def serve(settings: Settings, listener: socket.socket, stop: asyncio.Event, owner: Owner | None = None) -> None:
+async def serve(
+    settings: Settings,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    owner: Owner | None = None,
+    announce: Announce | None = None,
+) -> None:
     """Build the application and run it until `stop`."""
     with suppress(asyncio.CancelledError):
-        await Application(settings=settings, listener=listener, owner=owner).run(stop)
+        await Application(settings=settings, listener=listener, owner=owner, announce=announce).run(stop)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Session:
     """Wires a feed that has named its instruments to a new watch and starts the tasks that keep both going.
 
-    An async context manager: leaving it stops the feed, lets the writer flush, and closes the store.
+    An async context manager: leaving it stops the feed, lets the writer flush, and closes the store, unless others go on
+    using it (`keep_store`).
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class Session:
         tasks: Tasks,
         on_error: ErrorHook,
         desk: RuleDesk,
+        keep_store: bool = False,
     ) -> None:
         self.feed = feed
+        self._keep_store = keep_store
         self.store = store
         self._clock = clock
         self._tasks = tasks
@@ -87,7 +90,8 @@ class Session:
             await self.writer.aclose()
         finally:
             await self._tasks.stop(self._writer_task, self._report_task, self._notify_task, self._mirror_task)
-            await self.store.close()
+            if not self._keep_store:
+                await self.store.close()
 
     async def feed_ended(self) -> None:
         """Wait until the feed ran out (a recording) or died."""

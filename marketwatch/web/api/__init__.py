@@ -7,6 +7,8 @@ from typing import Any
 from .action import Action
 from .alerts import ENDPOINTS as ALERTS
 from .analytics import ENDPOINTS as ANALYTICS
+from .credentials import ACTIONS as CREDENTIAL_ACTIONS
+from .credentials import ENDPOINTS as CREDENTIALS
 from .deliveries import ACTIONS as DELIVERY_ACTIONS
 from .deliveries import ENDPOINTS as DELIVERIES
 from .endpoint import Endpoint
@@ -15,6 +17,8 @@ from .explain import ENDPOINTS as EXPLAINED
 from .history import ENDPOINTS as HISTORY
 from .market import ENDPOINTS as MARKET
 from .metrics import ENDPOINTS as METRICS
+from .people import ACTIONS as PEOPLE_ACTIONS
+from .people import ENDPOINTS as PEOPLE
 from .replay import ENDPOINTS as REPLAY
 from .rules import ACTIONS as RULE_ACTIONS
 from .rules import ENDPOINTS as RULES
@@ -22,8 +26,12 @@ from .seen import ACTIONS as SEEN_ACTIONS
 from .silences import ACTIONS as SILENCE_ACTIONS
 from .silences import ENDPOINTS as SILENCES
 from .system import ENDPOINTS as SYSTEM
+from .users import ACTIONS as USER_ACTIONS
+from .users import ENDPOINTS as USERS
 
 _ALERTS: tuple[Endpoint[Any], ...] = (*ALERTS, *EXPLAINED, *RULES, *SILENCES, *DELIVERIES)
-ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *SYSTEM)
+_PEOPLE: tuple[Endpoint[Any], ...] = (*USERS, *CREDENTIALS, *PEOPLE)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *SYSTEM, *_PEOPLE)
 
-ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
+_ALERT_ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
+ACTIONS: tuple[Action[Any], ...] = (*_ALERT_ACTIONS, *USER_ACTIONS, *CREDENTIAL_ACTIONS, *PEOPLE_ACTIONS)

@@ -14,9 +14,11 @@ import msgspec
 from aiohttp import web
 
 from ...errors import InvalidRequest
+from ..callers import visit_of
 from ..envelope import success
+from ..guard import RoleName, declare_on
 from ..snapshot import json_answer
-from .desk import DESK, Desk
+from .desk import DESK
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 _HANDLER_S = 10.0
@@ -28,18 +30,22 @@ class Endpoint(Generic[Q]):
     """`GET path`. The fields of `query` are its parameters: those named in the path, the others in the query string.
 
     `answer` makes the data of the envelope, of the type `data`, or is a coroutine function that does. `hot`: it depends on
-    memory only, and the encoded answer may be shared until the market moves.
+    memory only, and the encoded answer may be shared until the market moves. `role`: who may call it. `accounts`: it is about
+    accounts, and the answer is told of the `Visit` as well.
     """
 
     path: str
     summary: str
     query: type[Q]
     data: Any
-    answer: Callable[[Desk, Q], Any]
+    answer: Callable[..., Any]
     tag: str
     hot: bool = False
     description: str = ""
     operation: str = ""
+    role: RoleName = "guest"
+    accounts: bool = False
+    person: bool = False
 
     @property
     def name(self) -> str:
@@ -55,6 +61,7 @@ class Endpoint(Generic[Q]):
         handle = _hot(self, parameters) if self.hot else _plain(self, parameters)
         cast("Any", handle).budget = "data"
         cast("Any", handle).label = self.path
+        declare_on(handle, self.role, accounts=self.accounts, person=self.person)
         return handle
 
 
@@ -76,7 +83,8 @@ def _hot(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
 def _plain(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         desk = request.app[DESK]
-        data = endpoint.answer(desk, parameters.parse(request))
+        visit = (visit_of(request),) if endpoint.accounts else ()
+        data = endpoint.answer(desk, parameters.parse(request), *visit)
         if inspect.isawaitable(data):
             async with asyncio.timeout(_HANDLER_S):
                 data = await data
