@@ -24,9 +24,11 @@ from .feed.choose import open_feed, probe_live
 from .memory import settle
 from .model.market import Source
 from .model.system import Level, Notice
+from .portfolio.book_desk import BookDesk
 from .ports import DurableStore, Feed, Resumable
 from .session import Session
 from .store import open_store
+from .store.books import books_of
 from .store.switch import SwitchStore
 from .store.user_database import UserDatabase
 from .tasks import Tasks
@@ -57,6 +59,7 @@ class Application:
         self.store = SwitchStore()
         self.database = UserDatabase(settings, clock=self.clock)
         self.desk = RuleDesk(database=self.database, clock=self.clock, file=settings.rules_file)
+        self.books = BookDesk(database=self.database, stores=books_of, clock=self.clock)
         self._listener = listener
         self._failing: set[str] = set()
 
@@ -67,6 +70,7 @@ class Application:
             await stack.enter_async_context(self._server())
             market = self.tasks.start("market", self._market())
             self.tasks.start("own rules", self.desk.run())
+            self.tasks.start("books", self.books.run())
             self.tasks.start("settle", self._settle(), critical=False)
             waiter = asyncio.create_task(stop.wait(), name="stop")
             await asyncio.wait({market, waiter}, return_when=asyncio.FIRST_COMPLETED)
@@ -94,6 +98,7 @@ class Application:
             tasks=self.tasks,
             owner=self.owner,
             desk=self.desk,
+            books=self.books,
         )
         runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_SHUTDOWN_S, keepalive_timeout=15.0)
         await runner.setup()
@@ -176,6 +181,7 @@ class Application:
             tasks=self.tasks,
             on_error=self._on_handler_error,
             desk=self.desk,
+            books=self.books,
         )
         self.store.use(store)
         self.slot.put(session.watch, session.alerting.lookout, session.outbox)

@@ -12,9 +12,12 @@ from .clock import Clock
 from .config import Settings
 from .ingest import IngestWindow
 from .model.market import Instrument
+from .model.metrics import MetricTable
 from .model.system import FeedState, FeedStatus, Level, Notice
 from .notify.endpoints import routes
 from .notify.outbox import Outbox
+from .portfolio.book_desk import BookDesk
+from .portfolio.marker import Marker
 from .ports import Feed, MarketStore
 from .replay.pins import IncidentPins
 from .store.writer import StoreWriter
@@ -42,6 +45,7 @@ class Session:
         tasks: Tasks,
         on_error: ErrorHook,
         desk: RuleDesk,
+        books: BookDesk,
     ) -> None:
         self.feed = feed
         self.store = store
@@ -59,6 +63,9 @@ class Session:
             routes=routes(settings),
         )
         self.writer.subscribe(self.watch.bus)
+        self._books = books
+        self.marker = Marker(state=self.watch.state, candles=self.watch.candles, publish=self.watch.bus.publish)
+        self.watch.bus.subscribe(MetricTable, self.marker.on_metrics, name="marker")
         self.alerting = Alerting(watch=self.watch, store=store, settings=settings, clock=clock, desk=desk)
         self.pins = IncidentPins(watch=self.watch, sample_ms=settings.sample_ms)
         self.outbox = Outbox(store=store, settings=settings, clock=clock, publish=self.watch.bus.publish, source=feed.source)
@@ -72,6 +79,7 @@ class Session:
         endless = self.feed.source.value in ("live", "demo")
         self._tasks.start(self._writer_task, self.writer.run())
         self._tasks.start(self._report_task, self._report())
+        await self._books.begin(self.watch.bus.publish, self.marker)
         await self.alerting.begin()
         self._tasks.start(self._alerts_task, self.alerting.run())
         self._tasks.start(self._notify_task, self.outbox.run())

@@ -84,8 +84,8 @@ class Gate:
         try:
             self._check_host(request)
             self._check_rate(request, handler, peer, started)
-            if request.can_read_body and (request.content_length or 0) > MAX_BODY_BYTES:
-                raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content_length or 0)
+            if request.can_read_body and (request.content_length or 0) > _most_bytes(handler):
+                raise web.HTTPRequestEntityTooLarge(_most_bytes(handler), request.content_length or 0)
             guard.check(request, handler)
             answer = await handler(request)
         except asyncio.CancelledError:
@@ -189,6 +189,11 @@ def _budget(request: web.Request) -> str:
     return "data" if "HX-Request" in request.headers else "general"
 
 
+def _most_bytes(handler: Any) -> int:
+    """How long a body may be: a few routes take longer ones than the others."""
+    return int(getattr(handler, "max_bytes", MAX_BODY_BYTES))
+
+
 def _label(request: web.Request, handler: Handler | None) -> str:
     """The pattern of the route, for metrics."""
     known: str | None = getattr(handler, "label", None)
@@ -237,7 +242,7 @@ def _described_http(request: web.Request, error: web.HTTPException) -> Described
     if error.status == 404:
         return 404, code, f'There is nothing at "{path}".', [], headers
     if error.status == 413:
-        return 413, code, f"The body is larger than {MAX_BODY_BYTES} bytes.", [], headers
+        return 413, code, f"The body is larger than {_most_bytes(request.match_info.handler)} bytes.", [], headers
     return error.status, code, f"The request was refused: {error.reason}.", [], headers
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from . import assets, openapi, probes, ws
-from .api import ACTIONS, ENDPOINTS, alert_stream, explain, preview, replay_stream
+from .api import ACTIONS, ENDPOINTS, alert_stream, book_files, explain, preview, replay_stream
 from .api import stream as price_stream
 from .pages import alerts, lab, overview, owner, replay, search, status, symbol, theme
 
@@ -30,6 +30,7 @@ def add_routes(app: web.Application) -> None:
     app.add_routes(probes.routes)
     for endpoint in ENDPOINTS:
         app.router.add_get(_pattern(endpoint.path), endpoint.handler())
+    app.router.add_get(book_files.EXPORT_PATH, book_files.export)
     app.router.add_post(preview.PATH, preview.preview)
     for action in ACTIONS:
         app.router.add_route(action.method, _pattern(action.path), action.handler())

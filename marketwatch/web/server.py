@@ -14,6 +14,7 @@ from ..accounts.owner import Owner, open_owner
 from ..alerts.rule_desk import RuleDesk
 from ..clock import Clock
 from ..config import Settings
+from ..portfolio.book_desk import BookDesk
 from ..ports import MarketStore
 from ..replay.cursor import Cursor
 from ..telemetry import Telemetry
@@ -62,11 +63,12 @@ def build_app(
     keepalive_s: float = 15.0,
     owner: Owner | None = None,
     desk: RuleDesk | None = None,
+    books: BookDesk | None = None,
 ) -> web.Application:
     """The application, ready for a runner. Whoever runs it owns the store, the slot and `tasks`.
 
     `owner`: who may change something; without one it is made from the settings. `desk`: where rules are written; without one
-    there is nobody to write them. Without `tasks` the background work runs in
+    there is nobody to write them. `books`: portfolios and watchlists. Without `tasks` the background work runs in
     tasks of the application's own. `keepalive_s`: how long a connection may be idle, or take to send its request.
     """
     limits = {
@@ -86,6 +88,7 @@ def build_app(
     _fill(app, settings=settings, clock=clock, store=store, slot=slot, telemetry=telemetry, hub=hub)
     app[OWNER] = owner or open_owner(settings, clock)
     app[DESK].rules = desk
+    app[DESK].bookkeeping = books
     app[READINESS] = Readiness(slot=slot, store=store, settings=settings, clock=clock, telemetry=telemetry, tasks=tasks)
     telemetry.registry.register(MarketCollector(slot=slot, hub=hub, sockets=app[SOCKETS], clock=clock))
     app.on_response_prepare.append(add_headers)

@@ -30,9 +30,13 @@ from marketwatch.model.market import (
     Trades,
     VenueCandles,
 )
+from marketwatch.model.metrics import MetricTable
 from marketwatch.model.system import FeedState, FeedStatus
+from marketwatch.portfolio.book_desk import BookDesk
+from marketwatch.portfolio.marker import Marker
 from marketwatch.ports import MarketStore
 from marketwatch.store import open_store
+from marketwatch.store.books import books_of
 from marketwatch.store.user_database import UserDatabase
 from marketwatch.tasks import Tasks
 from marketwatch.telemetry import Telemetry
@@ -165,6 +169,13 @@ def desk_of(store: MarketStore, clock: Clock, settings: Settings) -> RuleDesk:
     return RuleDesk(database=database, clock=clock, file=settings.rules_file)
 
 
+def books_in(store: MarketStore, clock: Clock, settings: Settings) -> BookDesk:
+    """A book desk whose database is this open store."""
+    database = UserDatabase(settings, clock=clock)
+    database.use(store)
+    return BookDesk(database=database, stores=books_of, clock=clock)
+
+
 class World:
     """The application around one played watch, with everything a test may want to touch."""
 
@@ -176,6 +187,9 @@ class World:
         self.telemetry = Telemetry()
         self.watch = make_watch(settings)
         self.desk = desk_of(store, clock, settings)
+        self.books = books_in(store, clock, settings)
+        self.marker = Marker(state=self.watch.state, candles=self.watch.candles, publish=self.watch.bus.publish)
+        self.watch.bus.subscribe(MetricTable, self.marker.on_metrics, name="marker")
 
     def build(self, *, hub: Hub | None = None, keepalive_s: float = 15.0, tasks: Tasks | None = None) -> web.Application:
         """The application; call it once."""
@@ -189,6 +203,7 @@ class World:
             tasks=tasks,
             keepalive_s=keepalive_s,
             desk=self.desk,
+            books=self.books,
         )
 
     @asynccontextmanager
@@ -208,6 +223,7 @@ async def world(folder: Path, *, played: bool = True, clock: Clock | None = None
         if played:
             play(made.watch)
             made.slot.put(made.watch)
+            await made.books.begin(made.watch.bus.publish, made.marker)
             await made.desk.begin(made.watch.bus.publish)
         yield made
 

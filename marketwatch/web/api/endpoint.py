@@ -15,8 +15,10 @@ from aiohttp import web
 
 from ...errors import InvalidRequest
 from ..envelope import success
+from ..guard import owner_only
+from ..owning import portfolio_owner
 from ..snapshot import json_answer
-from .desk import DESK, Desk
+from .desk import DESK
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 _HANDLER_S = 10.0
@@ -35,11 +37,13 @@ class Endpoint(Generic[Q]):
     summary: str
     query: type[Q]
     data: Any
-    answer: Callable[[Desk, Q], Any]
+    answer: Callable[..., Any]
     tag: str
     hot: bool = False
     description: str = ""
     operation: str = ""
+    owned: bool = False
+    """It is about what a person owns: only they may ask, and `answer` is told who it is."""
 
     @property
     def name(self) -> str:
@@ -55,6 +59,8 @@ class Endpoint(Generic[Q]):
         handle = _hot(self, parameters) if self.hot else _plain(self, parameters)
         cast("Any", handle).budget = "data"
         cast("Any", handle).label = self.path
+        if self.owned:
+            owner_only(handle)
         return handle
 
 
@@ -76,7 +82,8 @@ def _hot(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
 def _plain(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         desk = request.app[DESK]
-        data = endpoint.answer(desk, parameters.parse(request))
+        whose = (portfolio_owner(request),) if endpoint.owned else ()
+        data = endpoint.answer(desk, parameters.parse(request), *whose)
         if inspect.isawaitable(data):
             async with asyncio.timeout(_HANDLER_S):
                 data = await data
