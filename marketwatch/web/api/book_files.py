@@ -49,7 +49,7 @@ class ImportRow(msgspec.Struct, frozen=True):
     transaction: TransactionRow
 
 
-class Problem(msgspec.Struct, frozen=True):
+class FileProblem(msgspec.Struct, frozen=True):
     """What is wrong with a row, or why it is no transaction."""
 
     line: int
@@ -71,8 +71,8 @@ class ImportAnswer(msgspec.Struct, frozen=True):
     import_id: str | None
     rows: list[ImportRow]
     problem_count: int
-    problems: list[Problem]
-    skipped: list[Problem]
+    problems: list[FileProblem]
+    skipped: list[FileProblem]
     portfolio: PortfolioRow
 
 
@@ -123,8 +123,8 @@ def answer_of(found: Preview, portfolio: PortfolioRow, import_id: str | None) ->
         import_id=import_id if new else None,
         rows=[ImportRow(row.line, row.duplicate, transaction_row(row.transaction)) for row in found.rows[:_MOST_ROWS]],
         problem_count=len(found.problems),
-        problems=[Problem(*one) for one in found.problems[:_MOST_ROWS]],
-        skipped=[Problem(*one) for one in found.skipped[:_MOST_ROWS]],
+        problems=[FileProblem(*one) for one in found.problems[:_MOST_ROWS]],
+        skipped=[FileProblem(*one) for one in found.skipped[:_MOST_ROWS]],
         portfolio=portfolio,
     )
 
