@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,9 +177,16 @@ class MarketStore(Protocol):
     async def write(self, batch: WriteBatch) -> None:
         """Commit the whole batch or nothing."""
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0) -> SampleColumns:
+    async def samples(
+        self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0, columns: Collection[str] | None = None
+    ) -> SampleColumns:
         """Stored rows of the span, oldest first, and in front of them the newest of the `held_ms` before it: the one that holds
-        when the span begins."""
+        when the span begins. With `columns` only these (and time and gap flag) are read, from packed hours where there are
+        some: made for long spans. The others are unknown then."""
+
+    async def pack(self, *, newest_ms: int, most: int) -> int:
+        """Pack at most `most` finished hours of samples for reading by column, each in a short transaction; answers how many.
+        `newest_ms`: time of the newest sample."""
 
     async def sample_marks(self, at_ms: int) -> SampleMarks: ...
 

@@ -72,6 +72,9 @@ class LiveState:
         self._episodes: dict[tuple[str, str], str] = {}
         self.silences: dict[str, Silence] = {}
         """By id: those in force, those to come, and past ones, the last to end of all."""
+        self._silent_ms = -1
+        self._silent: list[Silence] = []
+        """Those in force at that moment, the one that lasts longest first."""
         self.seen: dict[str, int | None] = {}
         """By alert id, when somebody acknowledged it: of those for which that has changed since the start."""
         self.table: MetricTable | None = None
@@ -160,6 +163,7 @@ class LiveState:
                 self.recent_alerts.append(alert)
 
     def on_silences(self, batch: Silences) -> None:
+        self._silent_ms = -1
         self.silences |= {silence.silence_id: silence for silence in batch.silences}
         while len(self.silences) > _RECENT_SILENCES:
             del self.silences[min(self.silences.values(), key=lambda one: (one.until_ms, one.silence_id)).silence_id]
@@ -179,8 +183,11 @@ class LiveState:
 
     def silence_of(self, alert: Alert, time_ms: int) -> Silence | None:
         """The silence that keeps people from being told of an alert at that moment, the one that lasts longest."""
-        found = [one for one in self.silences.values() if one.holds(time_ms) and one.takes(alert)]
-        return max(found, key=lambda one: (one.until_ms, one.silence_id), default=None)
+        if time_ms != self._silent_ms:
+            in_force = [one for one in self.silences.values() if one.holds(time_ms)]
+            self._silent = sorted(in_force, key=lambda one: (one.until_ms, one.silence_id), reverse=True)
+            self._silent_ms = time_ms
+        return next((one for one in self._silent if one.takes(alert)), None)
 
     def on_writer_status(self, status: WriterStatus) -> None:
         self.writer = status

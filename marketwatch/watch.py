@@ -109,9 +109,10 @@ class Watch:
 
 
 class RuleStanding(Protocol):
-    """Where a rule stands for a symbol. `phase`: normal, pending, firing or recovering, by name. `side`: why it is not
-    evaluated or cannot say anything (`warmup`, `no data`, `error`, `paused`; None: it is evaluated), `reason` that in a
-    sentence. `values`: its terms, None unknown."""
+    """Where a rule stands for a symbol. `phase`: normal, pending, firing or recovering, by name.
+
+    `side`: why it is not evaluated or cannot say anything (`warmup`, `no data`, `error`, `paused`; None: it is evaluated),
+    `reason` that in a sentence. `values`: its terms, None unknown."""
 
     @property
     def phase(self) -> IntEnum: ...

@@ -151,7 +151,49 @@ function tell(oldest) {
   const fresh = [...(told?.children ?? [])].reverse().filter((item) => !keys.includes(item.dataset.key));
   if (!fresh.length) return;
   localStorage.setItem("told", JSON.stringify([...keys, ...fresh.map((item) => item.dataset.key)].slice(-200)));
-  for (const item of fresh) if (Number(item.dataset.time) >= oldest) toast(item);
+  for (const item of fresh) {
+    if (Number(item.dataset.time) < oldest) continue;
+    toast(item);
+    document.dispatchEvent(new CustomEvent("alert", { detail: { ...item.dataset, title: item.children[0].textContent, text: item.children[1].textContent } }));
+  }
+}
+
+// What the owner does by a button of `form.act`: sent without leaving the page, which the stream then brings up to date.
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches("form.act")) return;
+  event.preventDefault();
+  const button = event.submitter;
+  if (button) button.disabled = true;
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form, button)), redirect: "manual" });
+    if (answer.type === "opaqueredirect") {
+      form.closest(".toast")?.remove();
+      if (!stream) location.reload();
+    } else {
+      say(answer.status === 401 ? "Only the owner may do this; sign in as the owner first." : "This did not work; load the page and try again.");
+    }
+  } catch {
+    say("The program does not answer; nothing was changed.");
+  } finally {
+    if (button) button.disabled = false;
+  }
+});
+
+function say(text) {
+  const box = Object.assign(document.createElement("div"), { className: "toast critical" });
+  box.append(Object.assign(document.createElement("i"), { className: "sev" }), Object.assign(document.createElement("p"), { textContent: text }));
+  toasts.append(box);
+  fade(box);
+}
+
+function act(item, action, label, name, value) {
+  const form = Object.assign(document.createElement("form"), { className: "act", method: "post", action });
+  const field = Object.assign(document.createElement("input"), { type: "hidden", name: "alert_id", value: item.dataset.id });
+  const button = Object.assign(document.createElement("button"), { className: "chip", textContent: label });
+  if (name) Object.assign(button, { name, value });
+  form.append(field, button);
+  return form;
 }
 
 function toast(item) {
@@ -161,7 +203,13 @@ function toast(item) {
   const close = Object.assign(document.createElement("button"), { className: "dismiss", type: "button", textContent: "×" });
   close.setAttribute("aria-label", "Dismiss this alert's notice");
   close.addEventListener("click", () => box.remove());
-  box.append(Object.assign(document.createElement("i"), { className: "sev" }), link, close);
+  const acts = Object.assign(document.createElement("div"), { className: "acts owner-only" });
+  acts.append(
+    act(item, "/alerts/acknowledge", "Acknowledge"),
+    act(item, "/alerts/snooze", "Snooze 1 h", "for", "1h"),
+    act(item, "/alerts/snooze", "Until tomorrow", "for", "tomorrow"),
+  );
+  box.append(Object.assign(document.createElement("i"), { className: "sev" }), link, close, acts);
   box.dataset.key = item.dataset.key;
   toasts.append(box);
   while (toasts.children.length > MOST_TOASTS) toasts.firstElementChild.remove();

@@ -1,171 +1,112 @@
-// The rule lab: firings drawn on the candles of the first symbol, names completed while one types, a shareable address.
-import { CandlestickSeries, createChart, createSeriesMarkers } from "./vendor/lightweight-charts-5.2.1.min.mjs";
+// The rule lab: asks as one types, shows how far the answer is, takes a question back when it changes, and keeps the address.
+import { draw, onThreshold, paint } from "./lab_chart.js";
+import "./lab_names.js";
 
 const form = document.getElementById("lab");
 const field = document.getElementById("expression");
-const list = document.getElementById("complete");
-const box = document.getElementById("chart");
-const part = document.getElementById("lab-chart");
-const MOST_NAMES = 8;
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const working = document.getElementById("working");
+const bar = document.getElementById("progress");
+const words = document.getElementById("working-text");
+const PAGE = crypto.getRandomValues(new Uint32Array(4)).join("-"); // A question of this page takes the place of its earlier one.
+const TYPING_MS = 350, MOVING_MS = 120, PATIENCE_MS = 300;
 
-// The chart is made when the first result comes.
-let chart = null;
-let candles = null;
-let markers = null;
-let bars = [];
-let shown = "";
+let asking = null;
+let timer = 0;
 
-function make() {
-  chart = createChart(box, {
-    autoSize: true,
-    layout: { attributionLogo: false, fontSize: 11, fontFamily: css("--sans") || "sans-serif", background: { color: "transparent" } },
-    rightPriceScale: { borderVisible: false },
-    timeScale: { borderVisible: false, timeVisible: true, secondsVisible: false, minBarSpacing: 0.5 },
-    localization: { locale: "en-US" },
-  });
-  candles = chart.addSeries(CandlestickSeries, {});
-  markers = createSeriesMarkers(candles, []);
-  paint();
+function parameters() {
+  const found = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) if (value && name !== "symbols") found.set(name, value);
+  const symbols = [...form.elements.symbols.selectedOptions].map((option) => option.value).join(",");
+  if (symbols) found.set("symbols", symbols);
+  return found;
 }
 
-function paint() {
-  if (!chart) return;
-  const [up, down, line, soft] = ["--up", "--down", "--line", "--soft"].map(css);
-  chart.applyOptions({ layout: { textColor: soft }, grid: { vertLines: { color: line + "80" }, horzLines: { color: line + "80" } } });
-  candles.applyOptions({ upColor: up, downColor: down, borderUpColor: up, borderDownColor: down, wickUpColor: up, wickDownColor: down });
-  mark();
+function soon(after) {
+  clearTimeout(timer);
+  asking?.abort();
+  timer = setTimeout(ask, after);
 }
 
-function mark() {
-  if (!bars.length) { markers?.setMarkers([]); return; }
-  const length = bars.length > 1 ? bars[1].time - bars[0].time : 60;
-  const times = [...document.querySelectorAll("#lab-marks li")].map((item) => Math.floor(Number(item.dataset.time) / 1000 / length) * length);
-  const known = new Map();
-  for (const time of times) {
-    let at = bars.findLastIndex((bar) => bar.time <= time);
-    if (at >= 0) known.set(bars[at].time, (known.get(bars[at].time) ?? 0) + 1);
+function tell(progress) {
+  working.hidden = false;
+  const share = Math.round(100 * progress.share);
+  if (progress.place) {
+    bar.removeAttribute("value");
+    words.textContent = progress.place === 1 ? "Waiting: one question is before yours." : `Waiting: ${progress.place} questions are before yours.`;
+  } else {
+    bar.value = share;
+    words.textContent = [`${share} %`, progress.symbol, `${progress.elapsed_s.toFixed(0)} s`].filter(Boolean).join(" · ");
   }
-  markers.setMarkers([...known].sort((a, b) => a[0] - b[0]).map(([time, count]) => ({
-    time, position: "aboveBar", shape: "circle", color: css("--warn"), size: 0.8, text: count > 1 ? String(count) : "",
-  })));
-  box.dataset.marks = times.length;
 }
 
-async function draw() {
-  const outcome = document.getElementById("outcome");
-  const { symbol, interval, from, to, decimals } = outcome.dataset;
-  part.hidden = !symbol;
-  field.setAttribute("aria-invalid", String(Boolean(outcome.querySelector(".mistake"))));
-  if (!symbol) return;
-  if (!chart) make();
-  document.getElementById("lab-chart-of").textContent = `${symbol} ${interval}`;
-  const step = { "1m": 60, "5m": 300, "1h": 3600 }[interval];
-  const wanted = `${symbol} ${interval} ${Math.floor(from / step / 1000)} ${Math.floor(to / step / 1000)}`;
-  if (wanted !== shown) {
-    shown = wanted;
-    const start = new Date(Number(from) - (Number(from) % (step * 1000))).toISOString();
-    const url = `/api/market/candles/${encodeURIComponent(symbol)}?interval=${interval}&limit=1000&from=${start}&to=${new Date(Number(to)).toISOString()}`;
-    try {
-      const answer = await fetch(url, { headers: { Accept: "application/json" } });
-      const data = answer.ok ? (await answer.json()).data : [];
-      if (wanted !== shown) return;
-      bars = data.filter((bar) => Number.isFinite(bar.close)).map((bar) => ({ time: Date.parse(bar.time) / 1000, open: bar.open, high: bar.high, low: bar.low, close: bar.close }));
-    } catch {
-      bars = [];
-      shown = "";
+async function* lines(answer) {
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const parts = (rest + value).split("\n");
+    rest = parts.pop();
+    for (const part of parts) if (part) yield JSON.parse(part);
+  }
+}
+
+async function ask() {
+  const mine = asking = new AbortController();
+  const began = performance.now();
+  const query = parameters();
+  history.replaceState(null, "", `?${query}`);
+  query.set("page", PAGE);
+  form.classList.add("asking");
+  try {
+    const answer = await fetch(`/stream/lab?${query}`, { signal: mine.signal });
+    if (!answer.ok) throw new Error(answer.status === 429 ? "The lab was asked too often; wait a minute." : `The lab does not answer now (${answer.status}).`);
+    for await (const event of lines(answer)) {
+      if (event.type === "progress" && performance.now() - began > PATIENCE_MS) tell(event);
+      if (event.type === "outcome") show(event.html);
     }
-    candles.applyOptions({ priceFormat: { type: "price", precision: Number(decimals), minMove: 10 ** -Number(decimals) } });
-    candles.setData(bars);
-    chart.timeScale().fitContent();
-    box.dataset.bars = bars.length;
+    if (mine === asking) rest();
+  } catch (error) {
+    if (mine !== asking || mine.signal.aborted) return;
+    rest();
+    working.hidden = false;
+    bar.value = 0;
+    words.textContent = error instanceof TypeError ? "The program cannot be reached; press Try it once it is back." : error.message;
   }
-  mark();
 }
 
-new MutationObserver((changes) => {
-  if (changes.some((change) => [...change.addedNodes].some((node) => node.id === "outcome"))) draw();
-}).observe(document.getElementById("main"), { childList: true });
+function rest() {
+  working.hidden = true;
+  words.textContent = "";
+  form.classList.remove("asking");
+}
+
+function show(html) {
+  const fresh = new DOMParser().parseFromString(html, "text/html").getElementById("outcome");
+  document.getElementById("outcome").replaceWith(fresh);
+  field.setAttribute("aria-invalid", String(Boolean(fresh.querySelector(".mistake"))));
+  draw();
+}
+
+form.addEventListener("input", () => soon(TYPING_MS));
+form.addEventListener("submit", (event) => { event.preventDefault(); soon(0); });
+document.getElementById("cancel").addEventListener("click", () => {
+  clearTimeout(timer);
+  asking?.abort();
+  rest();
+  field.focus();
+});
+document.getElementById("main").addEventListener("click", (event) => {
+  const take = event.target.closest("#take");
+  if (!take || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  field.value = take.dataset.expression;
+  soon(0);
+});
+onThreshold((expression) => {
+  field.value = expression;
+  soon(MOVING_MS);
+});
 document.addEventListener("theme", paint);
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", paint);
-
-// The address follows the form, so that a reload and a shared link show the same.
-form.addEventListener("input", () => {
-  const parameters = new URLSearchParams();
-  for (const [name, value] of new FormData(form)) if (value && name !== "symbols") parameters.set(name, value);
-  const symbols = [...form.elements.symbols.selectedOptions].map((option) => option.value).join(",");
-  if (symbols) parameters.set("symbols", symbols);
-  history.replaceState(null, "", `?${parameters}`);
-});
-
-// Completion: the word under the caret against the catalogue at the bottom of the page.
-const names = new Map();
-for (const row of document.querySelectorAll("#catalogue tr[data-name]")) {
-  if (!names.has(row.dataset.name)) names.set(row.dataset.name, { signature: row.cells[0].textContent, doc: row.cells[1].textContent });
-}
-field.setAttribute("role", "combobox");
-field.setAttribute("aria-autocomplete", "list");
-field.setAttribute("aria-controls", "complete");
-field.setAttribute("aria-expanded", "false");
-let chosen = -1;
-
-const word = () => field.value.slice(0, field.selectionStart).match(/[A-Za-z_][A-Za-z0-9_]*$/)?.[0] ?? "";
-
-function close() {
-  list.hidden = true;
-  chosen = -1;
-  field.setAttribute("aria-expanded", "false");
-  field.removeAttribute("aria-activedescendant");
-}
-
-function offer() {
-  const start = word().toLowerCase();
-  const fits = start ? [...names.keys()].filter((name) => name.startsWith(start) && name !== start).slice(0, MOST_NAMES) : [];
-  if (!fits.length) { close(); return; }
-  list.replaceChildren(...fits.map((name, at) => {
-    const item = Object.assign(document.createElement("li"), { id: `complete-${at}`, role: "option" });
-    item.dataset.name = name;
-    item.setAttribute("aria-selected", "false");
-    item.append(Object.assign(document.createElement("code"), { textContent: names.get(name).signature }), Object.assign(document.createElement("span"), { textContent: names.get(name).doc }));
-    return item;
-  }));
-  list.hidden = false;
-  chosen = -1;
-  field.setAttribute("aria-expanded", "true");
-}
-
-function choose(at) {
-  const items = [...list.children];
-  chosen = (at + items.length) % items.length;
-  items.forEach((item, place) => item.setAttribute("aria-selected", String(place === chosen)));
-  field.setAttribute("aria-activedescendant", items[chosen].id);
-  items[chosen].scrollIntoView({ block: "nearest" });
-}
-
-function take(name) {
-  const end = field.selectionStart, begin = end - word().length;
-  const call = names.get(name).signature.includes("(") && field.value[end] !== "(" ? "(" : "";
-  field.setRangeText(name + call, begin, end, "end");
-  close();
-  field.focus();
-  field.dispatchEvent(new Event("input", { bubbles: true }));
-  close();
-}
-
-field.addEventListener("input", offer);
-field.addEventListener("blur", () => setTimeout(close, 150));
-list.addEventListener("pointerdown", (event) => {
-  const item = event.target.closest("li");
-  if (item) { event.preventDefault(); take(item.dataset.name); }
-});
-field.addEventListener("keydown", (event) => {
-  if (list.hidden) return;
-  if (event.key === "ArrowDown") choose(chosen + 1);
-  else if (event.key === "ArrowUp") choose(chosen < 0 ? -1 : chosen - 1);
-  else if (event.key === "Enter" && chosen >= 0) take(list.children[chosen].dataset.name);
-  else if (event.key === "Escape") close();
-  else return;
-  event.preventDefault();
-});
-
 draw();

@@ -20,7 +20,7 @@ from .rulebook import with_mute
 
 _KEY = "own-rules"
 _RETRY_S = 10.0
-_RESERVED = frozenset({"preview", "explain", "new", "lab"})
+_RESERVED = frozenset({"check", "explain", "lab", "new", "preview", "quick"})
 _MOST_VERSIONS = 10_000
 
 

@@ -1,54 +1,130 @@
-"""The lab: from a question to its answer, symbol by symbol and piece by piece."""
+"""The lab: from a question to its answer, symbol by symbol and piece by piece.
+
+Memory stays bounded: a piece is 250,000 to 700,000 steps of the columns that the rule needs, a symbol keeps 17 bytes a step
+until its episodes are known, and two symbols are worked on at a time only while each is at most three million steps long and
+the rule looks at three columns beside the price at most.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
+from ..errors import Conflict
 from ..ports import MarketStore
 from ..rules.history import History
 from ..rules.program import Program, compile_rule
 from .archive import Archive
+from .line import Line
 from .moment import Moments
-from .preview import Preview, preview
+from .preview import Preview, preview, tunable
 from .question import Question
-from .trial import Track, Trial, conclude, look, pieces
+from .trial import Trial, conclude, look, pieces, track_of
+
+_SIDE_BY_SIDE = 3_000_000
+_FEW_COLUMNS = 3
+
+
+class Progress(NamedTuple):
+    """How far a question is. `place`: how many are before it (then nothing is done yet); `symbol`: which was worked on last."""
+
+    place: int
+    share: float
+    symbol: str
+
+
+Report = Callable[[Progress], None]
 
 
 class Lab:
-    """Answers questions, one at a time: whoever comes second waits for the first."""
+    """Answers questions, one at a time: whoever comes second waits. A page that asks anew takes its earlier question back."""
 
     def __init__(self, store: MarketStore) -> None:
         self._archive = Archive(store)
+        self._line = Line()
+        self._asking: dict[str, asyncio.Task[Preview]] = {}
         self.moments = Moments(self._archive)
-        self._turn = asyncio.Lock()
 
     @staticmethod
     def program(expression: str, *, intrabar: bool = False) -> Program:
         """What an expression means, a condition or a number. Raises RuleError."""
         return compile_rule(expression, condition=False, intrabar=intrabar)
 
-    async def preview(self, question: Question, *, now_ms: int, per_day: float | None = None) -> Preview:
-        """The preview of a question. Raises StoreError, InvalidRequest."""
-        async with self._turn:
-            trials = [await self._trial(question, symbol, now_ms) for symbol in question.symbols]
+    async def preview(
+        self, question: Question, *, per_day: float | None = None, asker: str | None = None, report: Report | None = None
+    ) -> Preview:
+        """The preview of a question. `asker`: who asks; the earlier question of the same one ends with Conflict. `report`: is
+        told of every piece and every change of place. Raises StoreError, InvalidRequest, Conflict.
+
+        Being cancelled ends the work with the piece that is in hand.
+        """
+        work = asyncio.ensure_future(self._answer(question, per_day, report or _unheard))
+        if asker is not None:
+            earlier = self._asking.get(asker)
+            if earlier is not None:
+                earlier.cancel()
+            self._asking[asker] = work
+        try:
+            await asyncio.wait({work})
+        finally:
+            if asker is not None and self._asking.get(asker) is work:
+                del self._asking[asker]
+            work.cancel()
+            await asyncio.wait({work})
+        if work.cancelled():
+            raise Conflict("A newer question of the same page has taken the place of this one.")
+        return work.result()
+
+    async def _answer(self, question: Question, per_day: float | None, report: Report) -> Preview:
+        async with self._line.turn(lambda place: report(Progress(place, 0.0, ""))):
+            trials = await _Run(self._archive, question, report, tuned=per_day is not None and tunable(question)).trials()
             return await asyncio.to_thread(preview, question, trials, per_day)
 
-    async def _trial(self, question: Question, symbol: str, now_ms: int) -> Trial:
-        track: Track | None = None
-        for read_ms, keep_ms, to_ms in pieces(question):
-            track = track or Track(symbol, keep_ms, question.sample_ms)
-            histories = await self._histories(question, symbol, read_ms, to_ms, now_ms)
-            own = histories[symbol]
-            others = {name: history for name, history in histories.items() if name != symbol or name in question.needs}
-            await asyncio.to_thread(look, question, track, own, others, keep_ms)
-        assert track is not None
-        return await asyncio.to_thread(conclude, question, track)
 
-    async def _histories(self, question: Question, symbol: str, from_ms: int, to_ms: int, now_ms: int) -> Mapping[str, History]:
+class _Run:
+    """One question at work."""
+
+    def __init__(self, archive: Archive, question: Question, report: Report, *, tuned: bool) -> None:
+        self._archive = archive
+        self._question = question
+        self._report = report
+        self._tuned = tuned
+        self._pieces = list(pieces(question))
+        self._done = 0
+        small = question.steps <= _SIDE_BY_SIDE and len(question.columns) <= _FEW_COLUMNS
+        self._room = asyncio.Semaphore(2 if small else 1)
+
+    async def trials(self) -> list[Trial]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._trial(symbol)) for symbol in self._question.symbols]
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    async def _trial(self, symbol: str) -> Trial:
+        question = self._question
+        async with self._room:
+            track = track_of(question, symbol)
+            for read_ms, keep_ms, to_ms in self._pieces:
+                histories = await self._histories(symbol, read_ms, to_ms)
+                others = {name: history for name, history in histories.items() if name != symbol or name in question.needs}
+                await asyncio.to_thread(look, question, track, histories[symbol], others, keep_ms)
+                self._done += 1
+                self._report(Progress(0, self._done / (len(self._pieces) * len(question.symbols)), symbol))
+            shown = symbol == question.symbols[0]
+            return await asyncio.to_thread(conclude, question, track, tuned=self._tuned, shown=shown)
+
+    async def _histories(self, symbol: str, from_ms: int, to_ms: int) -> Mapping[str, History]:
+        question = self._question
         return {
             name: await self._archive.history(
-                name, from_ms, to_ms, sample_ms=question.sample_ms, now_ms=now_ms, whales=question.counts_whales
+                name, from_ms, to_ms, sample_ms=question.sample_ms, whales=question.counts_whales, columns=question.columns
             )
             for name in dict.fromkeys((symbol, *question.needs))
         }
+
+
+def _unheard(_progress: Progress) -> None:
+    """Nobody wants to know."""

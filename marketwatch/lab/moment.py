@@ -125,9 +125,10 @@ class Moments:
     async def _said(self, asked: Question, place: Place, at_ms: int) -> tuple[Along, History]:
         from_ms = max(0, at_ms - asked.lead_ms)
         lanes: dict[str, History] = {}
+        columns = asked.columns | {"trades"}
         for name in dict.fromkeys((place.symbol, *asked.needs)):
             lanes[name] = await self._archive.history(
-                name, from_ms, at_ms, sample_ms=place.sample_ms, now_ms=place.now_ms, whales=asked.counts_whales
+                name, from_ms, at_ms, sample_ms=place.sample_ms, whales=asked.counts_whales, columns=columns
             )
         return await asyncio.to_thread(_along, asked, place.symbol, lanes)
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..alerts.machine import Timing
-from ..rules.truth import F8, I1, Flags
-from .course import times
-from .question import DAY_MS, Question, single_comparison
+from ..rules.truth import F8, I1, TRUE, Flags, compare, known_flags
+from .course import episodes, times
+from .question import DAY_MS, Question, rewritten, single_comparison
+from .trace import Trace
 from .trial import HORIZONS_MIN, Trial
 
 MOST_FIRINGS = 1000
@@ -41,12 +42,13 @@ class Move(NamedTuple):
 
 
 class Suggestion(NamedTuple):
-    """A threshold at which a rule of one comparison fires about so often a day."""
+    """A threshold at which a rule of one comparison fires about so often a day, and what it would do in this span."""
 
     per_day: float
     threshold: float
     expression: str
     firings: int
+    notices: int
 
 
 class Preview(NamedTuple):
@@ -71,6 +73,7 @@ class Preview(NamedTuple):
     moves: list[Move]
     suggestion: Suggestion | None
     notes: tuple[str, ...]
+    trace: Trace | None
 
 
 def preview(question: Question, trials: Sequence[Trial], per_day: float | None = None) -> Preview:
@@ -97,6 +100,7 @@ def preview(question: Question, trials: Sequence[Trial], per_day: float | None =
         moves=[_move(trials, minutes) for minutes in HORIZONS_MIN],
         suggestion=None if per_day is None else suggest(question, trials, per_day, days),
         notes=question.notes,
+        trace=next((trial.trace for trial in trials if trial.trace is not None), None),
     )
 
 
@@ -133,56 +137,63 @@ def _figures(moves: F8) -> tuple[float | None, float | None]:
     return float(np.median(moves)), 100.0 * float(np.mean(moves > 0))
 
 
+def tunable(question: Question) -> bool:
+    """Whether a threshold can be suggested: one comparison with a number, and not too many values to keep."""
+    return single_comparison(question.program) is not None and question.steps * len(question.symbols) <= _MOST_TUNED
+
+
 def suggest(question: Question, trials: Sequence[Trial], per_day: float, days: float) -> Suggestion | None:
     """The threshold nearest to `per_day` firings a day over all symbols; None for other rules, or without values."""
     single = single_comparison(question.program)
-    if single is None or sum(len(trial.values) for trial in trials) > _MOST_TUNED:
+    if single is None:
         return None
-    node, _ = single
-    above = node.operator in (">", ">=")
-    sign = 1.0 if above else -1.0
-    columns = [sign * np.where(trial.truth == 0, np.nan, trial.values)[trial.asked :] for trial in trials]
-    known = np.concatenate([column[np.isfinite(column)][:: max(1, len(column) // 200_000)] for column in columns])
-    if not len(known):
+    operator, timing, step = single[0].operator, question.rule.timing(-1), question.sample_ms
+    columns = [(trial.values[trial.asked :], _shut(trial)) for trial in trials if trial.values is not None]
+    known = [column[np.isfinite(column)][:: max(1, len(column) // 200_000)] for column, _ in columns]
+    ranked = np.unique(np.concatenate(known)) if known else np.zeros(0)
+    if not len(ranked):
         return None
-    ranked = np.unique(known)
-    timing, step = question.rule.timing(-1), question.sample_ms
-    shut = [trial.closed for trial in trials]
-    threshold = _nearest(columns, ranked, per_day * days, timing, step, shut)
-    text = f"{sign * threshold:.4g}"
-    fires = _times(columns, sign * float(text), timing, step, shut)
-    return Suggestion(per_day, float(text), f"{node.left.key} {node.operator} {text}", fires)
+    rising = ranked if operator in (">", ">=") else ranked[::-1]
+    text = f"{_nearest(columns, rising, operator, per_day * days, timing, step):.4g}"
+    found = [
+        one
+        for trial in trials
+        if trial.values is not None
+        for one in episodes(_truth(trial.values, operator, float(text)), trial.recovered, timing, step, trial.closed)
+        if one.fired >= trial.asked
+    ]
+    notices = sum(len(one.notices) for one in found)
+    return Suggestion(per_day, float(text), rewritten(question.program, text), len(found), notices)
 
 
-def _times(columns: Sequence[F8], threshold: float, timing: Timing, step: int, shut: Sequence[Flags | None]) -> int:
-    pairs = zip(columns, shut, strict=True)
-    return sum(times(_truth(column, threshold), None, timing, step, closed) for column, closed in pairs)
+def _shut(trial: Trial) -> Flags | None:
+    return None if trial.closed is None else trial.closed[trial.asked :]
 
 
 def _nearest(
-    columns: Sequence[F8], ranked: F8, wanted: float, timing: Timing, step: int, shut: Sequence[Flags | None]
+    columns: Sequence[tuple[F8, Flags | None]], ranked: F8, operator: str, wanted: float, timing: Timing, step: int
 ) -> float:
-    """Halve the thresholds from the lowest to the highest: the higher, the rarer."""
+    """Halve the thresholds, from the one that is passed most often to the rarest."""
     low, high = 0, len(ranked) - 1
-    best: tuple[float, float] | None = None
+    total = sum(len(column) for column, _ in columns)
+    best: tuple[float, int] | None = None
     for _ in range(_TRIES):
         middle = (low + high) // 2
-        threshold = float(ranked[middle])
-        fires = _times(columns, threshold, timing, step, shut)
-        off = abs(fires - wanted)
-        if best is None or off < best[0] or (off == best[0] and threshold > best[1]):
-            best = (off, threshold)
-        share = sum(int(np.count_nonzero(column > threshold)) for column in columns)
-        if fires > wanted or share * 2 > sum(len(column) for column in columns):
+        truths = [(_truth(column, operator, float(ranked[middle])), shut) for column, shut in columns]
+        fires = sum(times(truth, None, timing, step, shut) for truth, shut in truths)
+        best = min(best or (np.inf, 0), (abs(fires - wanted), -middle))
+        share = sum(int(np.count_nonzero(truth == TRUE)) for truth, _ in truths)
+        if fires > wanted or share * 2 > total:
             low = middle + 1
         else:
             high = middle - 1
         if low > high:
             break
     assert best is not None
-    return best[1]
+    return float(ranked[-best[1]])
 
 
-def _truth(column: F8, threshold: float) -> I1:
-    truth: I1 = np.where(np.isnan(column), 0, np.where(column > threshold, 1, -1)).astype(np.int8)
+def _truth(column: F8, operator: str, threshold: float) -> I1:
+    truth: I1 = np.empty(len(column), np.int8)
+    compare(operator, column, np.asarray(threshold), known_flags(column), truth)
     return truth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from ..model.alerts import Rule
 from ..model.metrics import Window
 from ..rules.catalogue import INTERVALS
 from ..rules.errors import RuleError
+from ..rules.needs import columns_of
 from ..rules.nodes import Compare, Constant, Derived, Fact, Indicator, Metric, WhaleCount, of_type
 from ..rules.program import Program, compile_rule
 
@@ -26,6 +28,7 @@ _MOST_LEAD_MS = 7 * DAY_MS
 _LONGEST_MS = 30 * DAY_MS
 _CANDLES = 250
 _EMA_SPANS = 12
+_NUMBER = re.compile(r"(.*[<>]=?\s*)[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*%?(\s*|\s+for\s.*)", re.DOTALL)
 
 
 class Durations(NamedTuple):
@@ -58,6 +61,16 @@ class Question:
         """Every symbol whose samples are read beside the one that is looked at."""
         wanted = [*self.program.symbols, *(self.rule.recover.symbols if self.rule.recover is not None else ())]
         return tuple(dict.fromkeys([*wanted, *([self.reference] if self.reference is not None else [])]))
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Columns of the histories that the rule looks at, beside price and gap."""
+        return frozenset().union(*(columns_of(one) for one in self.rule.programs))
+
+    @property
+    def steps(self) -> int:
+        """Sample steps of one symbol."""
+        return (self.to_ms - self.from_ms + self.lead_ms) // self.sample_ms
 
     @property
     def counts_whales(self) -> bool:
@@ -98,8 +111,7 @@ def question(
     _bounded(chosen, from_ms, to_ms)
     windows = _windows(one, sample_ms, len(watched))
     lead_ms = _lead_ms(one, windows)
-    steps = len(chosen) * (to_ms - from_ms + lead_ms) // sample_ms
-    if steps > MOST_STEPS:
+    if (steps := len(chosen) * (to_ms - from_ms + lead_ms) // sample_ms) > MOST_STEPS:
         raise InvalidRequest(
             f"{len(chosen)} symbols over this span are {steps:,} sample steps; {MOST_STEPS:,} are the most. "
             "Choose a shorter span or fewer symbols."
@@ -199,3 +211,18 @@ def single_comparison(program: Program) -> tuple[Compare, float] | None:
     if isinstance(node.right, Constant) and not isinstance(node.left, Constant):
         return (node, node.right.value) if not isinstance(node.left, Fact) else None
     return None
+
+
+def split_at_number(expression: str) -> tuple[str, str] | None:
+    """What is written before and behind the number of a rule that ends in a comparison with a plain one; None for others."""
+    match = _NUMBER.fullmatch(expression)
+    return None if match is None else (match[1], match[2])
+
+
+def rewritten(program: Program, threshold: str) -> str:
+    """A rule of one comparison with another number, otherwise as it was written. Raises ValueError for other rules."""
+    single = single_comparison(program)
+    if single is None:
+        raise ValueError(f"{program.source!r} is not one comparison with a number.")
+    before, after = split_at_number(program.source) or (f"{single[0].left.key} {single[0].operator} ", "")
+    return f"{before}{threshold}{after}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,30 +16,40 @@ from ..rules.program import Program, compile_rule
 from ..rules.truth import F8, I1, UNKNOWN, Flags
 from .course import Episode, episodes, times
 from .question import Question
+from .trace import Trace, traced
 
 HORIZONS_MIN = (5, 15, 60)
-PIECE_STEPS = 700_000
+PIECE_STEPS = 250_000
+LONG_PIECE_STEPS = 700_000
 _RANDOM = 2_000
+I8 = NDArray[np.int64]
 
 
-@dataclass(slots=True, eq=False)
 class Track:
-    """What is kept of a symbol, piece by piece: truths, values of the first comparison's metric, prices."""
+    """What is kept of a symbol, filled piece by piece: truths, prices, and values of the first comparison's metric.
 
-    symbol: str
-    first_ms: int
-    sample_ms: int
-    truths: list[I1] = field(default_factory=list)
-    recovered: list[I1] = field(default_factory=list)
-    values: list[F8] = field(default_factory=list)
-    prices: list[F8] = field(default_factory=list)
-    closed: list[Flags] = field(default_factory=list)
-    seen: bool = False
+    About 17 bytes a step. A rule about the price itself keeps no values beside the prices, one without a comparison none.
+    """
+
+    def __init__(self, question: Question, symbol: str, first_ms: int, size: int) -> None:
+        first = question.program.first_comparison
+        self.symbol, self.first_ms, self.sample_ms = symbol, first_ms, question.sample_ms
+        self.metric = None if first is None else first.metric
+        self.truth: I1 = np.zeros(size, np.int8)
+        self.recovered: I1 | None = None if question.rule.recover is None else np.zeros(size, np.int8)
+        self.closed: Flags | None = None if question.rule.schedule is None else np.zeros(size, np.bool_)
+        self.prices = np.empty(size)
+        self.values = self.prices if self.metric == "price" else None if self.metric is None else np.empty(size)
+        self.seen = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """What came out for one symbol. Times are step ends in ms; `steps`, `decided` count steps of the asked span."""
+    """What came out for one symbol. Times are step ends in ms; `steps`, `decided` count steps of the asked span.
+
+    `values` (NaN where the rule was unknown), `recovered`, `closed` from the lead on, `asked` the first step of the asked span:
+    for the suggestion, None where none is wished.
+    """
 
     symbol: str
     sample_ms: int
@@ -53,23 +63,39 @@ class Trial:
     waited: int
     after: Mapping[int, F8]
     random: Mapping[int, F8]
-    truth: I1
-    values: NDArray[np.float32]
-    asked: int
+    values: F8 | None
+    recovered: I1 | None
     closed: Flags | None
+    asked: int
+    trace: Trace | None
 
     def at_ms(self, step: int) -> int:
         """The time of a step."""
         return self.first_ms + (step + 1) * self.sample_ms
 
 
-def pieces(question: Question) -> Iterator[tuple[int, int, int]]:
-    """`(read from, evaluate from, to)` of bounded pieces in order: the first begins with the lead, later ones repeat it."""
+def track_of(question: Question, symbol: str) -> Track:
+    """An empty track from the lead to the end of the span."""
+    start, end = _edges(question)
+    return Track(question, symbol, start, (end - start) // question.sample_ms)
+
+
+def _edges(question: Question) -> tuple[int, int]:
     step = question.sample_ms
-    start = (question.from_ms - question.lead_ms) // step * step
-    begin, end = start, -(-question.to_ms // step) * step
+    return (question.from_ms - question.lead_ms) // step * step, -(-question.to_ms // step) * step
+
+
+def pieces(question: Question) -> Iterator[tuple[int, int, int]]:
+    """`(read from, evaluate from, to)` of bounded pieces in order: the first begins with the lead, later ones repeat it.
+
+    A piece is 250,000 steps, up to 700,000 where the lead is so long that short ones would mostly repeat it.
+    """
+    step = question.sample_ms
+    size_ms = min(max(PIECE_STEPS, 8 * question.lead_ms // step), LONG_PIECE_STEPS) * step
+    start, end = _edges(question)
+    begin = start
     while begin < end:
-        to = min(end, begin + PIECE_STEPS * step)
+        to = min(end, begin + size_ms)
         yield (begin if begin == start else begin - question.lead_ms // step * step), begin, to
         begin = to
 
@@ -78,23 +104,27 @@ def look(question: Question, track: Track, history: History, others: Mapping[str
     """Evaluate one piece: `history` may begin before `keep_ms`, from which on steps are kept. Runs in a thread."""
     reference = None if question.reference is None else others.get(question.reference)
     skip = (keep_ms - history.from_ms) // history.sample_ms
+    first = (keep_ms - track.first_ms) // track.sample_ms
+    part = slice(first, first + len(history) - skip)
+    terms = () if track.metric is None or track.values is track.prices else (track.metric,)
 
     def said(program: Program) -> Along:
-        return along(program, history, windows=question.windows, others=others, reference=reference)
+        return along(program, history, windows=question.windows, others=others, reference=reference, terms=terms)
 
     main = said(question.program)
     assert main.truth is not None
     closed = closed_of(question, history)
-    if closed is not None:
-        track.closed.append(closed[skip:])
-    track.truths.append(told(question, main.truth, history, closed, seen=track.seen)[skip:])
+    if closed is not None and track.closed is not None:
+        track.closed[part] = closed[skip:]
+    track.truth[part] = told(question, main.truth, history, closed, seen=track.seen)[skip:]
     track.seen = track.seen or bool(np.isfinite(history.price).any())
-    if question.rule.recover is not None:
+    if question.rule.recover is not None and track.recovered is not None:
         recovered = said(question.rule.recover).truth
         assert recovered is not None
-        track.recovered.append(recovered[skip:])
-    track.values.append(_values(question, main, said, len(history))[skip:].copy())
-    track.prices.append(history.price[skip:].copy())
+        track.recovered[part] = recovered[skip:]
+    track.prices[part] = history.price[skip:]
+    if terms and track.values is not None:
+        track.values[part] = _values(terms[0], main, said)[skip:]
 
 
 def closed_of(question: Question, history: History) -> Flags | None:
@@ -116,40 +146,52 @@ def told(question: Question, truth: I1, history: History, closed: Flags | None, 
     return found
 
 
-def _values(question: Question, main: Along, said: Callable[[Program], Along], size: int) -> F8:
-    """What the first comparison looks at, at every step; NaN in a rule without one."""
-    first = question.program.first_comparison
-    if first is None:
-        return np.full(size, np.nan)
-    term = main.terms.get(first.metric)
-    return said(compile_rule(first.metric, condition=False)).values if term is None else term
+def _values(metric: str, main: Along, said: Callable[[Program], Along]) -> F8:
+    """What the first comparison looks at, at every step."""
+    term = main.terms.get(metric)
+    return said(compile_rule(metric, condition=False)).values if term is None else term
 
 
-def conclude(question: Question, track: Track) -> Trial:
-    """The episodes of a symbol and all figures about them. Runs in a thread."""
-    empty = np.zeros(0)
-    truth = np.concatenate(track.truths) if track.truths else np.zeros(0, np.int8)
-    recovered = np.concatenate(track.recovered) if track.recovered else None
-    values, prices = (np.concatenate(column) if column else empty for column in (track.values, track.prices))
-    closed = np.concatenate(track.closed) if track.closed else None
+def conclude(question: Question, track: Track, *, tuned: bool = True, shown: bool = True) -> Trial:
+    """The episodes of a symbol and all figures about them. `tuned`: keep what a suggestion needs; `shown`: the metric's line
+    for a chart. Runs in a thread."""
     step, timing = track.sample_ms, question.rule.timing(-1)
     asked = max(0, -(-(question.from_ms - track.first_ms) // step))
-    found = [one for one in episodes(truth, recovered, timing, step, closed) if one.fired >= asked]
-    span, shut = truth[asked:], None if closed is None else closed[asked:]
-    bare, waited = Timing(), Timing(for_ms=timing.for_ms)
+    found = [one for one in episodes(track.truth, track.recovered, timing, step, track.closed) if one.fired >= asked]
+    span, prices, values = track.truth[asked:], track.prices, track.values
+    shut = None if track.closed is None else track.closed[asked:]
+    bare = times(span, None, Timing(), step, shut)
+    waited = times(span, None, Timing(for_ms=timing.for_ms), step, shut) if timing.for_ms else bare
+    trace = None
+    if shown and values is not None:
+        trace = traced(question, track.symbol, values[asked:], track.first_ms + asked * step)
     fired = np.array([one.fired for one in found], np.int64)
-    known = np.flatnonzero(np.isfinite(prices[asked:])) + asked
-    moments = known[np.random.default_rng(7).integers(0, len(known), _RANDOM)] if len(known) else known
     return Trial(
         track.symbol, step, track.first_ms, found,
-        [float(values[one.fired]) for one in found], [float(prices[one.fired]) for one in found],
-        len(span), int(np.count_nonzero(span)), times(span, None, bare, step, shut),
-        times(span, None, waited, step, shut),
-        _moves(prices, fired, step), _moves(prices, moments, step), truth, values.astype(np.float32), asked, shut,
+        [float("nan") if values is None else float(values[one.fired]) for one in found],
+        [float(prices[one.fired]) for one in found],
+        len(span), int(np.count_nonzero(span)), bare, waited,
+        _moves(prices, fired, step), _moves(prices, _moments(prices, asked), step),
+        _masked(track) if tuned else None, track.recovered if tuned else None, track.closed if tuned else None, asked, trace,
     )  # fmt: skip
 
 
-def _moves(prices: F8, at: NDArray[np.int64], step_ms: int) -> dict[int, F8]:
+def _masked(track: Track) -> F8 | None:
+    return None if track.values is None else np.where(track.truth == UNKNOWN, np.nan, track.values)
+
+
+def _moments(prices: F8, asked: int) -> I8:
+    """Steps of the asked span with a price, chosen at random, always the same ones."""
+    random = np.random.default_rng(7)
+    known = np.isfinite(prices[asked:])
+    count = int(np.count_nonzero(known))
+    if not count:
+        return np.zeros(0, np.int64)
+    chosen = random.integers(0, count, _RANDOM)
+    return (chosen if count == len(known) else np.flatnonzero(known)[chosen]) + asked
+
+
+def _moves(prices: F8, at: I8, step_ms: int) -> dict[int, F8]:
     """Per cent that the price had moved some minutes after each step; NaN where nobody knows."""
     found = {}
     for minutes in HORIZONS_MIN:

@@ -32,6 +32,8 @@ async def find_alert(store: MarketStore, watch: Watch, alert_id: str) -> Alert:
     state = watch.state
     held = state.alerts.get(alert_id) or next((one for one in state.recent_alerts if one.alert_id == alert_id), None)
     found = held or await store.alert(alert_id)
+    if found is not None and alert_id in state.seen:
+        found = found._replace(acknowledged_ms=state.seen[alert_id])
     if found is None:
         shown = alert_id if len(alert_id) <= 64 else alert_id[:61] + "..."
         raise NotFound(

@@ -91,7 +91,7 @@ class LaneReader:
         self._archive = Archive(store)
         self._turn = asyncio.Lock()
 
-    async def read(self, incident: Incident, watch: Watch, *, now_ms: int) -> Lanes:
+    async def read(self, incident: Incident, watch: Watch) -> Lanes:
         """The lanes of an incident; none, with the reason in `note`, where its rule cannot be evaluated. Raises StoreError."""
         sample_ms = max((columns.sample_ms for columns in incident.samples), default=0)
         nothing = Lanes(incident.from_ms, sample_ms)
@@ -106,7 +106,7 @@ class LaneReader:
         async with self._turn:
             read, whales = self._archive.history, asked.counts_whales
             histories = {
-                name: await read(name, from_ms, to_ms, sample_ms=sample_ms, now_ms=now_ms, whales=whales)
+                name: await read(name, from_ms, to_ms, sample_ms=sample_ms, whales=whales, columns=asked.columns)
                 for name in dict.fromkeys((incident.symbol, *asked.needs))
             }
             return await asyncio.to_thread(lanes_of, asked, histories, incident.alert)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,16 +22,29 @@ _PIECE = 1 << 17
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Along:
-    """What a program says at every step. `end_ms`: times of the ticks. `truth`: int8, None for a program that is a number.
+    """What a program says at every step of `history`. `truth`: int8, None for a program that is a number.
 
-    `terms` by text: float64, NaN unknown; a crossing is 1, 0 or -1. `values`: the value of the whole.
+    `terms` by text: float64, NaN unknown; a crossing is 1, 0 or -1. `number`: the value of a program that is a number.
     """
 
     program: Program
-    end_ms: NDArray[np.int64]
+    history: History
     truth: I1 | None
-    values: F8
+    number: F8 | None
     terms: Mapping[str, F8]
+
+    @property
+    def end_ms(self) -> NDArray[np.int64]:
+        """Times of the ticks."""
+        return self.history.end_ms
+
+    @property
+    def values(self) -> F8:
+        """The value of the whole, a truth as 1, 0 or -1."""
+        if self.truth is not None:
+            return self.truth.astype(np.float64)
+        assert self.number is not None
+        return self.number
 
     def at(self, step: int) -> Mapping[str, float]:
         """The terms of one step."""
@@ -46,35 +59,43 @@ def along(
     others: Mapping[str, History] | None = None,
     reference: History | None = None,
     knowledge: Knowledge | None = None,
+    terms: Collection[str] | None = None,
 ) -> Along:
     """Evaluate a program at every step of `history`.
 
     `windows` holds the engine's window of every name in `program.windows`. `others` are histories of the symbols that the
     program names, `reference` that of the reference symbol (correlation, beta): same span, same step. What is not given is
-    unknown. Raises ValueError for histories that do not lie side by side.
+    unknown. `terms`: those to answer, all by default. Raises ValueError for histories that do not lie side by side.
     """
     side = Side(history, others or {}, reference)
     reach = _reach(program.expression, windows, history.sample_ms)
+    wanted = [node for node in program.terms if terms is None or node.key in terms]
     if reach is None or len(history) <= _PIECE + reach[0]:
-        return _whole(program, Lane(side, windows, knowledge or Knowledge()))
-    return _in_pieces(program, side, windows, knowledge or Knowledge(), *reach)
+        return _whole(program, Lane(side, windows, knowledge or Knowledge()), wanted)
+    return _in_pieces(program, side, windows, knowledge or Knowledge(), wanted, *reach)
 
 
-def _whole(program: Program, lane: Lane) -> Along:
+def _whole(program: Program, lane: Lane, wanted: Sequence[Node]) -> Along:
     truth = lane.truth(program.expression) if program.kind is Kind.BOOL else None
-    values = truth.astype(np.float64) if truth is not None else lane.column(program.expression)
-    return Along(program, lane.history.end_ms, truth, values, {node.key: lane.column(node) for node in program.terms})
+    number = lane.column(program.expression) if truth is None else None
+    return Along(program, lane.history, truth, number, {node.key: lane.column(node) for node in wanted})
 
 
 def _in_pieces(
-    program: Program, side: Side, windows: Mapping[str, Window], knowledge: Knowledge, steps: int, grid_ms: int
+    program: Program,
+    side: Side,
+    windows: Mapping[str, Window],
+    knowledge: Knowledge,
+    wanted: Sequence[Node],
+    steps: int,
+    grid_ms: int,
 ) -> Along:
     """Piece by piece, each with what its windows reach back to: columns that fit into the processor's cache."""
     side.checked()
     size, sample_ms, start_ms = len(side.history), side.history.sample_ms, side.history.from_ms
     truth: I1 | None = np.empty(size, np.int8) if program.kind is Kind.BOOL else None
-    terms = {node.key: np.empty(size) for node in program.terms}
-    values = np.empty(size)
+    number = np.empty(size) if truth is None else None
+    terms = {node.key: np.empty(size) for node in wanted}
     bucket = grid_ms // sample_ms
     piece = -(-max(_PIECE, 2 * steps) // bucket) * bucket
     lead = -start_ms % grid_ms // sample_ms
@@ -82,14 +103,15 @@ def _in_pieces(
     for start, end in pairwise(edges):
         seen_ms = start_ms + max(0, start - steps) * sample_ms
         seen = max(0, (seen_ms - seen_ms % grid_ms - start_ms) // sample_ms)
-        found = _whole(program, Lane(side.part(seen, end), windows, knowledge))
+        found = _whole(program, Lane(side.part(seen, end), windows, knowledge), wanted)
         part, own = slice(start, end), slice(start - seen, None)
-        values[part] = found.values[own]
         for key, column in found.terms.items():
             terms[key][part] = column[own]
         if truth is not None and found.truth is not None:
             truth[part] = found.truth[own]
-    return Along(program, side.history.end_ms, truth, values, terms)
+        if number is not None and found.number is not None:
+            number[part] = found.number[own]
+    return Along(program, side.history, truth, number, terms)
 
 
 def _reach(node: Node, windows: Mapping[str, Window], sample_ms: int) -> tuple[int, int] | None:

@@ -24,8 +24,9 @@ class WindowColumns:
     one as far as it goes. Ask with numpy's floating point warnings off: unknown is NaN all the way.
     """
 
-    def __init__(self, window: Window, buckets: Buckets, reference: Buckets | None) -> None:
+    def __init__(self, window: Window, buckets: Buckets, reference: Buckets | None, knowledge: Knowledge | None = None) -> None:
         self.window = window
+        self._knowledge = knowledge or Knowledge()
         self._b = buckets
         self._h = buckets.history
         self._reference = reference
@@ -34,10 +35,19 @@ class WindowColumns:
     def column(self, name: str) -> F8:
         """A metric at every step."""
         value: F8 = getattr(self, f"_{name}")
-        return value if self._enough.all() else np.where(self._enough, value, np.nan)
+        if self._settled:
+            begun = self._begun
+            if begun:
+                value = value.copy()
+                value[:begun] = np.nan
+            return value
+        known = self._known & self._enough
+        return value if known.all() else np.where(known, value, np.nan)
 
-    def known(self, knowledge: Knowledge) -> Flags:
+    @cached_property
+    def _known(self) -> Flags:
         """Where the window counts as known."""
+        knowledge = self._knowledge
         least = 2.0 if knowledge.warming else knowledge.least_filled * self.window.length
         known: Flags = self._filled >= least
         if not knowledge.warming:
@@ -45,6 +55,16 @@ class WindowColumns:
         if self._h.stale is not None and not knowledge.stale:
             known &= ~self._h.stale
         return known
+
+    @property
+    def _settled(self) -> bool:
+        """The simple case: nothing is missing, and only full windows count."""
+        return self._h.clean and self._h.stale is None and not self._knowledge.warming
+
+    @property
+    def _begun(self) -> int:
+        """Steps before the first full window of a settled column."""
+        return min(max(0, self._closed * self._b.per - self._b.lead), len(self._h))
 
     # The window's parts
 
@@ -68,7 +88,9 @@ class WindowColumns:
 
     @cached_property
     def _filled(self) -> F8:
-        """Buckets of the window that have a price."""
+        """Buckets of the window that have a price; one number where only full windows count."""
+        if self._settled:
+            return np.asarray(float(self.window.length))
         if self._h.clean:
             return np.minimum(self._b.number + 1.0, self.window.length)
         return self._tally((~np.isnan(self._b.prices)).astype(np.float64))
@@ -169,6 +191,10 @@ class WindowColumns:
     @property
     def _change(self) -> F8:
         places = len(self._ends)
+        if self._settled:
+            earlier = np.full(places, np.nan)
+            earlier[self._closed :] = self._ends[: max(0, places - self._closed)]
+            return 100.0 * (self._price / self._b.flat(np.repeat(earlier, self._b.per)) - 1.0)
         known = np.where(np.isnan(self._ends), places, np.arange(places))
         coming = np.minimum.accumulate(known[::-1])[::-1]
         number = self._b.number.astype(np.int64)

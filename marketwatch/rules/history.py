@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,11 @@ _MOST_STEPS = 100_000_000
 I8 = NDArray[np.int64]
 
 
-_COLUMNS = (
-    "open", "high", "low", "price", "volume", "notional", "taker_buy_volume", "trades", "bid", "ask", "gap",
-)  # fmt: skip
+_SHOWN = ("open", "high", "low", "volume", "notional", "taker_buy_volume", "trades", "bid", "ask")
+_COLUMNS = ("price", *_SHOWN, "gap")
+_POINTS = frozenset(_SHOWN) - {"bid", "ask"}
+EVERY_COLUMN = frozenset(_SHOWN)
+"""Columns of a history that a rule may not need."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,64 +92,88 @@ def densify(
     sample_ms: int | None = None,
     whales: Sequence[int] = (),
     stale: Flags | None = None,
+    wanted: Collection[str] = EVERY_COLUMN,
 ) -> History:
     """All steps of `[from_ms, to_ms)` from stored rows: between two rows the first holds, inside gaps nothing is known.
 
-    `sample_ms` is needed where the store has no row to tell it. `whales`: times of whale trades. Raises ValueError for a span
-    that is no span or holds more than 100 million steps.
+    `sample_ms` is needed where the store has no row to tell it. `whales`: times of whale trades. `wanted`: columns to fill;
+    the others (but price and gap) are unknown throughout and take no memory. Raises ValueError for a span that is no span or
+    holds more than 100 million steps.
     """
     step = sample_ms or columns.sample_ms
     if step <= 0 or to_ms <= from_ms or (to_ms - from_ms) // step > _MOST_STEPS:
         raise ValueError(f"The span from {from_ms} to {to_ms} ms cannot be cut into steps of {step} ms.")
     first = from_ms // step
     size = -(-to_ms // step) - first
-    row, own = _rows(columns.time_ms // step - first, size)
+    rows = _Rows(columns.time_ms, first * step, step, size)
+    gap = rows.held(columns.gap)
     lost = _lost(gaps, columns.symbol, first * step, step, size)
-    traded = own & (_held(columns.trades, row, 0.0) > 0)
-    price = _held(columns.price, row, np.nan)
-    gap = (_held(columns.gap, row, 0.0) > 0) | lost
-    gap &= ~traded
-    price[gap] = np.nan
-    prices = [np.where(traded, _held(column, row, np.nan), price) for column in (columns.open, columns.high, columns.low)]
-    flows = [
-        np.where(traded, _held(column, row, 0.0), 0.0)
-        for column in (columns.volume, columns.notional, columns.taker_buy_volume, columns.trades)
-    ]
-    quotes = [_held(column, row, np.nan) for column in (columns.bid, columns.ask)]
-    opened, high, low = prices
-    volume, notional, taker_buy, trades = flows
-    return History(
-        columns.symbol, step, first * step, opened, high, low, price, volume, notional, taker_buy, trades,
-        quotes[0], quotes[1], gap, np.sort(np.asarray(whales, np.int64)), stale,
-    )  # fmt: skip
+    if lost is not None:
+        gap = gap | lost
+    missing = bool(gap.any())
+    traded = rows.own & (rows.held(columns.trades) > 0) if missing or not _POINTS.isdisjoint(wanted) else None
+    if missing and traded is not None:
+        gap = gap & ~traded
+    price = rows.held(columns.price)
+    if missing:
+        price = np.where(gap, np.nan, price)
+    filled: dict[str, F8] = {"price": price}
+    for name in _SHOWN:
+        if name not in wanted:
+            filled[name] = np.broadcast_to(np.nan, size)
+        elif name in ("bid", "ask"):
+            filled[name] = rows.held(getattr(columns, name))
+        else:
+            assert traded is not None
+            value = rows.held(getattr(columns, name)).astype(np.float64, copy=False)
+            filled[name] = np.where(traded, value, price if name in ("open", "high", "low") else 0.0)
+    large = np.sort(np.asarray(whales, np.int64))
+    return History(columns.symbol, step, first * step, gap=gap, whales=large, stale=stale, started=False, **filled)
 
 
-def _rows(places: I8, size: int) -> tuple[I8, Flags]:
-    """For each step the row that holds there (-1: none yet), and whether the row is the step's own."""
-    row = np.full(size, -1, np.int64)
-    own = np.zeros(size, np.bool_)
-    before = np.flatnonzero(places < 0)
-    inside = np.flatnonzero((places >= 0) & (places < size))
-    row[places[inside]] = inside
-    own[places[inside]] = True
-    if size and row[0] < 0 and len(before):
-        row[0] = before[-1]
-    return np.maximum.accumulate(row), own
+class _Rows:
+    """Which row holds at each step: `own` says where a step has one itself (True: everywhere)."""
+
+    def __init__(self, time_ms: I8, from_ms: int, step: int, size: int) -> None:
+        self._size = size
+        self._before = int(np.searchsorted(time_ms, from_ms))
+        self._end = int(np.searchsorted(time_ms, from_ms + size * step))
+        inside = time_ms[self._before : self._end]
+        whole = len(inside) == size and int(inside[0]) == from_ms and bool((inside[1:] - inside[:-1] == step).all())
+        self._row: I8 | None = None if whole else self._spread((time_ms // step) - from_ms // step)
+        if whole:
+            self.own: Flags = np.broadcast_to(np.True_, size)
+
+    def _spread(self, places: I8) -> I8:
+        """For each step the row that holds there, -1 where none does yet."""
+        row = np.full(self._size, -1, np.int64)
+        self.own = np.zeros(self._size, np.bool_)
+        inside = np.arange(self._before, self._end)
+        row[places[inside]] = inside
+        self.own[places[inside]] = True
+        if self._size and row[0] < 0 and self._before:
+            row[0] = self._before - 1
+        return np.maximum.accumulate(row)
+
+    def held(self, column: NDArray[Any]) -> NDArray[Any]:
+        """A column at each step, NaN, 0 or False before the first row; the column itself where every step has a row."""
+        if self._row is None:
+            return column[self._before : self._end]
+        nothing = np.nan if column.dtype.kind == "f" else 0
+        if not len(column):
+            return np.full(self._size, nothing, column.dtype)
+        values: NDArray[Any] = column[self._row]
+        if self._row[0] < 0:
+            values[: int(np.searchsorted(self._row, 0))] = nothing
+        return values
 
 
-def _held(column: NDArray[np.generic], row: I8, nothing: float) -> F8:
-    if not len(column):
-        return np.full(len(row), nothing)
-    values: F8 = column[row].astype(np.float64)
-    values[row < 0] = nothing
-    return values
-
-
-def _lost(gaps: Sequence[Gap], symbol: str, from_ms: int, step: int, size: int) -> Flags:
-    """Steps that a gap touches which is not closed."""
-    lost = np.zeros(size, np.bool_)
+def _lost(gaps: Sequence[Gap], symbol: str, from_ms: int, step: int, size: int) -> Flags | None:
+    """Steps that a gap touches which is not closed; None where there is no such gap."""
+    lost = None
     for gap in gaps:
         if gap.symbol == symbol and gap.state is not GapState.CLOSED:
             first, last = (gap.from_ms - from_ms) // step, (gap.to_ms - from_ms) // step
+            lost = np.zeros(size, np.bool_) if lost is None else lost
             lost[max(0, first) : max(0, last + 1)] = True
     return lost

@@ -138,10 +138,8 @@ class Lane:
         if key not in self._columns:
             other = self._reference if node.other is None else self._others.get(node.other)
             reference = None if other is None else self._cut(other, window.grid_ms)
-            self._columns[key] = WindowColumns(window, self._cut(history, window.grid_ms), reference)
-        columns = self._columns[key]
-        known, value = columns.known(self._knowledge), columns.column(node.name)
-        return value if known.all() else np.where(known, value, np.nan)
+            self._columns[key] = WindowColumns(window, self._cut(history, window.grid_ms), reference, self._knowledge)
+        return self._columns[key].column(node.name)
 
     def _point(self, name: str, history: History) -> F8:
         if name == "spread_bps":

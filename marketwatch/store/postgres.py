@@ -15,6 +15,7 @@ from ..errors import StoreError, StoreReadOnly, StoreUnavailable
 from ..model.system import Level, Notice
 from ..ports import StoreProfile, StoreStats, WriteBatch
 from ..resources import resource_dir
+from .blocks import Hour
 from .migrate import load_migrations
 from .portable import Progress
 from .postgres_backup import dump, refill
@@ -229,6 +230,14 @@ class PostgresStore(Reads):
             return written
 
         self._written = await self._transaction(put)
+
+    async def _pack(self, hour: Hour) -> None:
+        async def pack(connection: Any) -> None:
+            await PostgresBatch(connection, self._written, partitioned=False).pack(hour)
+
+        await self._transaction(pack)
+        if self._written.frontier is not None:
+            self._written.frontier.packed(hour)
 
     async def _change(self, query: str, *values: Any) -> int:
         async def change(connection: Any) -> int:

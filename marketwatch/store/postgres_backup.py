@@ -38,7 +38,7 @@ async def refill(connection: Any, file: Path, schema: int, force: bool, progress
     await asyncio.to_thread(check_backup, file, schema)
     if not force:
         await _refuse_data(connection)
-    await connection.execute(f"TRUNCATE {', '.join(table.name for table in TABLES)}")
+    await connection.execute(f"TRUNCATE sample_blocks, {', '.join(table.name for table in TABLES)}")
     done = 0
     days: set[int] = set()
     groups = grouped(read_backup(file, schema), _ROWS_AT_ONCE)

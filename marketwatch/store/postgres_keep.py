@@ -23,11 +23,14 @@ _SIZE = (
     "(SELECT to_regclass(name) FROM unnest($1::text[]) name UNION ALL SELECT inhrelid FROM pg_inherits "
     "WHERE inhparent = to_regclass('samples'))"
 )
+_BLOCKS_SIZE = "SELECT COALESCE(sum(octet_length(data)), 0)::bigint FROM sample_blocks"
+"""What is in it: a table gives back nothing when rows are deleted, it fills the room again."""
 _HYPERTABLE_SIZE = "SELECT COALESCE(hypertable_size('samples'), 0)"
 
 
 async def _size(connection: Any) -> int:
     size = int(await connection.fetchval(_SIZE, list(_TABLES)))
+    size += int(await connection.fetchval(_BLOCKS_SIZE))
     if await _is_hypertable(connection):
         size += int(await connection.fetchval(_HYPERTABLE_SIZE))
     return size
@@ -58,7 +61,8 @@ async def _count(connection: Any, table: str) -> int:
 
 
 async def retain(connection: Any, cutoff_ms: int, max_bytes: int) -> tuple[int, set[int]]:
-    """Deleted rows, and the days whose partitions are gone. What is pinned stays."""
+    """Deleted rows, and the days whose partitions are gone. What is pinned stays; packed hours go with the cut-off."""
+    await connection.execute(queries()["drop_old_blocks"], cutoff_ms)
     pinned = by_symbol(await connection.fetch(queries()["pinned_spans"], END_MS))
     deleted, gone = await _drop_days(connection, cutoff_ms, max_bytes, pinned)
     deleted += await _delete(connection, "samples", pinned, cutoff_ms)
@@ -99,6 +103,7 @@ async def _drop_days(connection: Any, cutoff_ms: int, max_bytes: int, pinned: Pi
         start, end = day * DAY_MS, (day + 1) * DAY_MS
         if end > cutoff_ms and (len(filled) - len(gone) - emptied <= 1 or await _size(connection) <= max_bytes):
             break
+        await connection.execute(queries()["drop_old_blocks"], end)
         if any(from_ms < end and to_ms > start for from_ms, to_ms in spans):
             deleted += await _delete(connection, "samples", pinned, end, start)
             emptied += 1

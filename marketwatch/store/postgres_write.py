@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterable
 from typing import Any
 
 import asyncpg
 import numpy as np
+from numpy.typing import NDArray
 
 from ..model.market import Candle
 from ..ports import WriteBatch
 from .alert_rows import alert_row, notification_row, pin_row, removal_row, rule_row
+from .blocks import HOUR_MS, Frontier, Hour, encode, mark
 from .postgres_copy import encode_samples
 from .postgres_schema import DAY_MS, make_partitions
 from .queries import queries
@@ -22,6 +25,7 @@ from .rows import (
     aggregate_row,
     candle_row,
     clean,
+    decode_samples,
     gap_row,
     instrument_row,
     metric_rows,
@@ -45,11 +49,12 @@ class Written:
         self.last: Quoted | None = None
         self.newest_ms = -1
         self.days: set[int] = set()
+        self.frontier: Frontier | None = None
 
     def copy(self) -> Written:
         twin = Written()
         twin.ids, twin.quotes, twin.days = dict(self.ids), dict(self.quotes), set(self.days)
-        twin.last, twin.newest_ms = self.last, self.newest_ms
+        twin.last, twin.newest_ms, twin.frontier = self.last, self.newest_ms, self.frontier
         return twin
 
 
@@ -119,6 +124,7 @@ class PostgresBatch:
         ids = np.array([self._written.ids.get(clean(symbol), 0) for symbol in block.symbols], np.int64)
         fresh = block.time > self._written.newest_ms
         newest = max(self._written.newest_ms, int(block.time.max()))
+        await self._amended(ids[block.symbol], block.time)
         if fresh.any():
             rows = block.where(fresh)
             await self._copy(encode_samples(rows, ids[rows.symbol]))
@@ -126,6 +132,22 @@ class PostgresBatch:
             rows = block.where(~fresh)
             await self._stage(encode_samples(rows, ids[rows.symbol]))
         self._written.newest_ms = newest
+
+    async def _amended(self, ids: NDArray[np.int64], times: NDArray[np.int64]) -> None:
+        """Packed hours that these rows change are packed no more."""
+        if self._written.frontier is None:
+            self._written.frontier = Frontier(await self._connection.fetch(queries()["block_ends"]))
+        for hour in self._written.frontier.amended(ids, times):
+            await self._connection.execute(queries()["drop_blocks"], *hour)
+            await self._connection.execute(queries()["put_block"], *mark(hour))
+
+    async def pack(self, hour: Hour) -> None:
+        """Pack an hour anew."""
+        await self._connection.execute(queries()["drop_blocks"], *hour)
+        rows = await self._connection.fetch(queries()["samples"], *hour, hour.from_ms + HOUR_MS)
+        if rows:
+            made = await asyncio.to_thread(lambda: list(encode(hour, decode_samples("", rows))))
+            await self._connection.executemany(queries()["put_block"], made)
 
     async def _copy(self, data: bytes) -> None:
         try:

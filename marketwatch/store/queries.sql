@@ -7,6 +7,38 @@ SELECT symbol, symbol_id, quote FROM symbols
 SELECT time, sample_ms, price, open, high, low, volume, notional, taker_buy_volume, trades, bid, ask, first_id, last_id, gap
 FROM samples WHERE symbol_id = $1 AND time >= $2 AND time < $3 ORDER BY time
 
+-- name: some_samples
+SELECT time, sample_ms, price, open, high, low, volume, notional, taker_buy_volume, trades, bid, ask, first_id, last_id, gap
+FROM samples WHERE symbol_id = $1 AND time >= $2 AND time < $3 ORDER BY time LIMIT $4
+
+-- name: blocks
+SELECT time, field, data FROM sample_blocks
+WHERE symbol_id = $1 AND time >= $2 AND time < $3 AND field >= 0 AND (CAST($4 AS bigint) >> field) & 1 = 1
+ORDER BY time, field
+
+-- name: block_ends
+SELECT y.symbol_id, (SELECT b.end_time FROM sample_blocks b WHERE b.symbol_id = y.symbol_id ORDER BY b.time DESC LIMIT 1)
+FROM symbols y
+
+-- name: next_samples
+SELECT y.symbol_id, (SELECT s.time FROM samples s WHERE s.symbol_id = y.symbol_id AND s.time >= COALESCE(
+  (SELECT b.end_time FROM sample_blocks b WHERE b.symbol_id = y.symbol_id ORDER BY b.time DESC LIMIT 1), $1)
+  ORDER BY s.time LIMIT 1)
+FROM symbols y
+
+-- name: amended_hours
+SELECT symbol_id, time FROM sample_blocks WHERE field = -1 ORDER BY time LIMIT $1
+
+-- name: put_block
+INSERT INTO sample_blocks (symbol_id, time, field, end_time, data) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (symbol_id, time, field) DO UPDATE SET end_time = excluded.end_time, data = excluded.data
+
+-- name: drop_blocks
+DELETE FROM sample_blocks WHERE symbol_id = $1 AND time = $2
+
+-- name: drop_old_blocks
+DELETE FROM sample_blocks WHERE time < $1
+
 -- name: sample_before
 SELECT time, sample_ms, price, open, high, low, volume, notional, taker_buy_volume, trades, bid, ask, first_id, last_id, gap
 FROM samples WHERE symbol_id = $1 AND time >= $2 AND time < $3 ORDER BY time DESC LIMIT 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from ..model.market import Candle, Gap, Instrument
 from ..model.silences import Silence
 from ..ports import SampleColumns, SampleMarks, StoredTrade, TradeAggregate
 from .alert_rows import decode_alert, decode_rule, notification_row, silence_row
+from .blocks import HOUR_MS, ROWS_AT_ONCE, Hour, grouped, holes, joined, mask_of, to_pack
 from .rows import END_MS, FIRST_MS, clean, decode_candle, decode_gap, decode_samples, decode_trade
 from .seconds import second_candles
 
@@ -84,17 +86,55 @@ class Reads(ABC):
             self._learn(await self._rows("symbol_ids"))
         return self._ids.get(symbol)
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0) -> SampleColumns:
+    async def samples(
+        self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0, columns: Collection[str] | None = None
+    ) -> SampleColumns:
         """The stored rows of the span, oldest first: sparse, since only rows with news are stored. Between two rows the first
         of them holds (its price, bid, ask and gap flag, with volume 0). `sample_ms` is the newest row's, 0 without rows."""
         symbol_id = await self._id(symbol)
         if symbol_id is None:
             return decode_samples(symbol, [])
-        found = await self._rows("samples", symbol_id, _from(from_ms), _to(to_ms))
+        held: Sequence[Sequence[Any]] = []
         if held_ms > 0:
             held = await self._rows("sample_before", symbol_id, _from(from_ms - held_ms), _to(from_ms))
-            found = [*held, *found]
-        return decode_samples(symbol, found)
+        if columns is not None:
+            return await self._columns(symbol, symbol_id, _from(from_ms), _to(to_ms), columns, held)
+        found = await self._rows("samples", symbol_id, _from(from_ms), _to(to_ms))
+        return decode_samples(symbol, [*held, *found])
+
+    async def _columns(
+        self, symbol: str, symbol_id: int, from_ms: int, to_ms: int, columns: Collection[str], held: Sequence[Sequence[Any]]
+    ) -> SampleColumns:
+        """Whole hours from their blocks; what has none from its rows, some thousand at a time."""
+        last = to_ms - HOUR_MS + 1
+        found = await self._rows("blocks", symbol_id, from_ms, last, mask_of(columns)) if last > from_ms else []
+        blocks = grouped(found)
+        rows = {int(row[0]): decode_samples(symbol, [row]) for row in held}
+        for start, end in holes(blocks, from_ms, to_ms):
+            at = start
+            while part := await self._rows("some_samples", symbol_id, at, end, ROWS_AT_ONCE):
+                rows[at] = await asyncio.to_thread(decode_samples, symbol, part)
+                at = int(rows[at].time_ms[-1]) + 1
+                if len(part) < ROWS_AT_ONCE:
+                    break
+        return await asyncio.to_thread(joined, symbol, blocks, rows, columns)
+
+    @abstractmethod
+    async def _pack(self, hour: Hour) -> None:
+        """Pack an hour anew, in one transaction. Raises StoreUnavailable or StoreError."""
+
+    async def pack(self, *, newest_ms: int, most: int) -> int:
+        """Finished hours that have no block, and amended ones, oldest first."""
+        done = 0
+        while done < most:
+            amended = await self._rows("amended_hours", most)
+            hours = to_pack(amended, await self._rows("next_samples", FIRST_MS), newest_ms)[: most - done]
+            for hour in hours:
+                await self._pack(hour)
+            if not hours:
+                break
+            done += len(hours)
+        return done
 
     async def sample_marks(self, at_ms: int) -> SampleMarks:
         rows = await self._rows("sample_marks", _to(at_ms))

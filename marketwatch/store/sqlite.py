@@ -17,6 +17,7 @@ from ..model.system import Level, Notice
 from ..ports import StoreProfile, StoreStats, WriteBatch
 from ..resources import resource_dir
 from . import sqlite_file
+from .blocks import Hour
 from .lock import WriterLock
 from .migrate import Migration, load_migrations, migrate_sqlite, schema_version_sqlite
 from .portable import Progress
@@ -201,6 +202,9 @@ class SqliteStore(Reads):
 
     async def write(self, batch: WriteBatch) -> None:
         await self._on_writer(lambda: self._own().write(batch))
+
+    async def _pack(self, hour: Hour) -> None:
+        await self._on_writer(lambda: self._own().pack(hour))
 
     async def _change(self, query: str, *values: Any) -> int:
         def change() -> int:

@@ -45,6 +45,7 @@ def refill(connection: sqlite3.Connection, file: Path, schema: int, force: bool,
     try:
         if not force:
             _refuse_data(connection)
+        connection.execute("DELETE FROM sample_blocks")
         for table in TABLES:
             connection.execute(f"DELETE FROM {table.name}")  # noqa: S608
         done = 0

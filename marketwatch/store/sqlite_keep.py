@@ -7,9 +7,10 @@ from collections import deque
 
 from ..clock import Clock
 from .queries import sqlite_queries
+from .rows import FIRST_MS
 from .spans import by_symbol, free_spans
 
-_ROWS_A_STEP = 20_000
+_ROWS_A_STEP = {"samples": 20_000, "prints": 20_000, "sample_blocks": 400}
 _PAGES_A_STEP = 2_000
 _COUNT_S = 0.2
 _BYTES_A_ROW = 70
@@ -19,7 +20,7 @@ _TABLES = (
     "samples", "prints", "bars", "gaps", "symbols", "trade_aggregates", "metrics", "alert_rules", "alerts", "outbox",
     "pins", "rule_removals", "silences", "portfolios", "portfolio_transactions", "watchlists", "watchlist_items",
 )  # fmt: skip
-_SPARED = {"samples": "", "prints": " AND NOT is_whale"}
+_SPARED = {"samples": "", "sample_blocks": "", "prints": " AND NOT is_whale"}
 _PUBLIC = {"prints": "trades", "bars": "candles"}
 
 
@@ -58,8 +59,8 @@ def _count(connection: sqlite3.Connection, table: str, size: int, clock: Clock) 
 
 
 class Keeper:
-    """Retention as a series of short steps, each one transaction of at most 20,000 rows: first age, then size, then the
-    freed pages are given back to the disk."""
+    """Retention as a series of short steps, each one transaction of at most 20,000 rows (400 packed columns): first age, then
+    size, then the freed pages are given back to the disk."""
 
     def __init__(self, *, cutoff_ms: int, max_bytes: int) -> None:
         self._cutoff_ms = cutoff_ms
@@ -84,20 +85,23 @@ class Keeper:
         """Table, symbol and span of what is to be deleted: everything before the cut-off but what is pinned."""
         ids = [row[0] for row in connection.execute("SELECT symbol_id FROM symbols ORDER BY symbol_id")]
         pinned = by_symbol(connection.execute(sqlite_queries()["pinned_spans"], (self._cutoff_ms,)).fetchall())
-        return deque(
+        work = deque(("sample_blocks", symbol_id, FIRST_MS, self._cutoff_ms) for symbol_id in ids)
+        work.extend(
             (table, symbol_id, from_ms, to_ms)
             for table in ("samples", "prints")
             for symbol_id in ids
             for from_ms, to_ms in free_spans(pinned.get(symbol_id, ()), self._cutoff_ms)
         )
+        return work
 
     def _delete(self, connection: sqlite3.Connection, table: str, symbol_id: int, from_ms: int, to_ms: int) -> None:
         chosen = f"FROM {table} WHERE symbol_id = ?1 AND time >= ?2 AND time < ?3" + _SPARED[table]
         row = connection.execute(
-            f"SELECT time {chosen} ORDER BY time LIMIT 1 OFFSET {_ROWS_A_STEP}", (symbol_id, from_ms, to_ms)
+            f"SELECT time {chosen} ORDER BY time LIMIT 1 OFFSET {_ROWS_A_STEP[table]}", (symbol_id, from_ms, to_ms)
         ).fetchone()
         boundary = to_ms if row is None else row[0] + 1
-        self.deleted += connection.execute(f"DELETE {chosen}", (symbol_id, from_ms, boundary)).rowcount
+        deleted = connection.execute(f"DELETE {chosen}", (symbol_id, from_ms, boundary)).rowcount
+        self.deleted += deleted if table != "sample_blocks" else 0
         if row is None and self._work:
             self._work.popleft()
 

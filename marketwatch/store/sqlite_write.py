@@ -12,6 +12,7 @@ import numpy as np
 from ..model.market import Candle
 from ..ports import WriteBatch
 from .alert_rows import alert_row, notification_row, pin_row, removal_row, rule_row
+from .blocks import HOUR_MS, Frontier, Hour, encode, mark
 from .queries import sqlite_queries
 from .rows import (
     SAMPLE_COLUMNS,
@@ -20,6 +21,7 @@ from .rows import (
     aggregate_row,
     candle_row,
     clean,
+    decode_samples,
     gap_row,
     instrument_row,
     metric_rows,
@@ -42,6 +44,7 @@ class SqliteWriter:
         self._last: Quoted | None = None
         self._ids: dict[str, int] = {}
         self._quotes: dict[str, str] = {}
+        self._frontier = Frontier(connection.execute(sqlite_queries()["block_ends"]))
 
     def write(self, batch: WriteBatch) -> int:
         """Commit the whole batch or nothing; answers the number of rows put."""
@@ -107,8 +110,27 @@ class SqliteWriter:
             for symbol, symbol_id, quote in self._connection.execute(sqlite_queries()["symbol_ids"]):
                 self._ids[symbol], self._quotes[symbol] = symbol_id, quote
 
+    def pack(self, hour: Hour) -> None:
+        """Pack an hour anew in a transaction of its own."""
+        run, queries = self._connection.execute, sqlite_queries()
+        run("BEGIN IMMEDIATE")
+        try:
+            run(queries["drop_blocks"], hour)
+            rows = run(queries["samples"], (*hour, hour.from_ms + HOUR_MS)).fetchall()
+            if rows:
+                self._connection.executemany(queries["put_block"], encode(hour, decode_samples("", rows)))
+            run("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                run("ROLLBACK")
+            raise
+        self._frontier.packed(hour)
+
     def _samples(self, block: SampleRows) -> int:
         ids = np.array([self._ids.get(clean(symbol), 0) for symbol in block.symbols], np.int64)[block.symbol]
+        for hour in self._frontier.amended(ids, block.time):
+            self._connection.execute(sqlite_queries()["drop_blocks"], hour)
+            self._connection.execute(sqlite_queries()["put_block"], mark(hour))
         columns: list[Iterable[Any]] = [ids.tolist()]
         for name, column in zip(block._fields[2:], block[2:], strict=True):
             steady = name in ("sample_ms",) and column.size and bool((column == column[0]).all())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ..errors import StoreUnavailable
 from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
 from ..model.market import Candle, Gap, Instrument
@@ -38,8 +40,13 @@ class SwitchStore:
     async def write(self, batch: WriteBatch) -> None:
         await self._store.write(batch)
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0) -> SampleColumns:
-        return await self._store.samples(symbol, from_ms, to_ms, held_ms=held_ms)
+    async def samples(
+        self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0, columns: Collection[str] | None = None
+    ) -> SampleColumns:
+        return await self._store.samples(symbol, from_ms, to_ms, held_ms=held_ms, columns=columns)
+
+    async def pack(self, *, newest_ms: int, most: int) -> int:
+        return await self._store.pack(newest_ms=newest_ms, most=most)
 
     async def sample_marks(self, at_ms: int) -> SampleMarks:
         return await self._store.sample_marks(at_ms)

@@ -39,6 +39,7 @@ from .backlog import halves
 from .room import WaitingRoom, spool_for
 from .spool import Spool
 from .totals import Totals
+from .upkeep import Upkeep
 
 _MEMORY_BYTES = 16_000_000
 _SPOOL_BYTES = 256_000_000
@@ -47,8 +48,6 @@ _SYMBOLS_A_SECOND = 100
 """Each symbol's newest page is written whole with every batch, so that many symbols are written less often, up to 5 s."""
 _RELIEF_S = 0.5
 _TOTALS_S = 10.0
-_RETAIN_FIRST_S = 60.0
-_RETAIN_S = 600.0
 _CLOSE_S = 5.0
 
 
@@ -91,6 +90,9 @@ class StoreWriter:
         self._ahead = Ahead()
         self._whales_ahead = WhalesAhead()
         self._next_totals = 0.0
+        self._upkeep = Upkeep(
+            store=store, clock=clock, settings=settings, newest_ms=lambda: self._newest_ms, failed=self._upkeep_failed
+        )
         self.rejected = self.ignored = self.rows_written = self.writes = 0
         self.last_error: str | None = None
         self.last_write_ms: int | None = None
@@ -187,7 +189,7 @@ class StoreWriter:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._write_on(), name="store-write")
             group.create_task(self._relieve_on(), name="store-relief")
-            group.create_task(self._retain_on(), name="store-retention")
+            group.create_task(self._upkeep.run(), name="store-upkeep")
 
     async def _write_on(self) -> None:
         while True:
@@ -345,6 +347,9 @@ class StoreWriter:
 
     # Now and then
 
+    def _upkeep_failed(self, error: StoreError) -> None:
+        self.last_error = str(error)
+
     async def _relieve_on(self) -> None:
         while True:
             await self._clock.sleep(_RELIEF_S)
@@ -366,27 +371,6 @@ class StoreWriter:
             self.ignored += 1
         except StoreUnavailable as error:
             self._went_away(error)
-        except StoreError as error:
-            self.last_error = str(error)
-
-    async def _retain_on(self) -> None:
-        await self._clock.sleep(_RETAIN_FIRST_S)
-        while True:
-            await self._retain()
-            await self._clock.sleep(_RETAIN_S)
-
-    async def _retain(self) -> None:
-        """Delete what is too old or too much; a failure waits for the next time.
-
-        Age counts from the newest sample of this session, so that a recording of long ago is not deleted while it plays, and
-        never from later than now, so that a venue's wrong clock deletes nothing. Without a new sample nothing is deleted.
-        """
-        if self._store.profile.read_only is not None or not self._newest_ms:
-            return
-        newest = min(self._newest_ms, self._clock.now_ms())
-        most = round(self._settings.max_store_mb * 1_000_000)
-        try:
-            await self._store.retain(now_ms=newest, days=self._settings.retention_days, max_bytes=most)
         except StoreError as error:
             self.last_error = str(error)
 

@@ -45,5 +45,10 @@ class AlertHistory:
         stored = self._stored if self._generation == self._slot.generation else []
         found = {alert.alert_id: alert for alert in stored if alert.state is not AlertState.PENDING}
         found |= {alert.alert_id: alert for alert in watch.state.recent_alerts}
-        ended = [alert for alert in found.values() if alert.alert_id not in watch.state.alerts]
+        seen = watch.state.seen
+        ended = [
+            alert._replace(acknowledged_ms=seen[alert.alert_id]) if alert.alert_id in seen else alert
+            for alert in found.values()
+            if alert.alert_id not in watch.state.alerts
+        ]
         return sorted(ended, key=lambda alert: (alert.fired_ms, alert.alert_id), reverse=True)[:MOST]

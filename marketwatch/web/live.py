@@ -136,8 +136,8 @@ class Live:
         clock = ClockView(fmt.clock_time(second), second, f"{self._renderer.boot}-{self._generation}")
         channel.put("bar", "fragments/_bar.html", bar_state(watch, now_ms), self.ticks)
         channel.put("clock", "fragments/_clock.html", clock, self.ticks)
-        channel.put("bell", "fragments/_bell.html", bell_of(watch), self.ticks)
-        channel.put("count", "fragments/_count.html", count_of(watch), self.ticks)
+        channel.put("bell", "fragments/_bell.html", bell_of(watch, now_ms), self.ticks)
+        channel.put("count", "fragments/_count.html", count_of(watch, now_ms), self.ticks)
         channel.put("notices", "fragments/_notices.html", notice_views(watch), self.ticks)
         channel.update(watch, now_ms, self.ticks)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..watch import Watch
 from .alert_history import AlertHistory
 from .contexts.alerts import Query, active_of, filters_of, past_of, rules_of
+from .contexts.silences import silences_of
 from .live_channel import Channel
 from .render import Renderer
 
@@ -23,4 +24,5 @@ class AlertsChannel(Channel):
         self.put("filters", "fragments/_filters.html", filters_of(watch, past, query), tick)
         self.put("active", "fragments/_active.html", active_of(watch, query, now_ms), tick)
         self.put("past", "fragments/_past.html", past_of(watch, past, query, now_ms, self._history.problem), tick)
+        self.put("silences", "fragments/_silences.html", silences_of(watch, now_ms), tick)
         self.put("rules", "fragments/_rules.html", rules_of(watch, past, query, now_ms), tick)

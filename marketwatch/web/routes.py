@@ -9,13 +9,33 @@ from aiohttp import web
 from . import assets, openapi, probes, ws
 from .api import ACTIONS, ENDPOINTS, alert_stream, book_files, explain, preview, replay_stream
 from .api import stream as price_stream
-from .pages import alerts, lab, overview, owner, replay, search, status, symbol, theme
+from .pages import (
+    alert_acts,
+    alerts,
+    deliveries,
+    lab,
+    lab_stream,
+    overview,
+    owner,
+    replay,
+    rule_check,
+    rules,
+    search,
+    status,
+    symbol,
+    theme,
+)
 
 PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
     overview.routes,
     symbol.routes,
     alerts.routes,
+    alert_acts.routes,
+    deliveries.routes,
     lab.routes,
+    rule_check.routes,
+    rules.routes,
+    lab_stream.routes,
     replay.routes,
     status.routes,
     search.routes,

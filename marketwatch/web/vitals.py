@@ -12,6 +12,7 @@ from ..errors import StoreError
 from ..model.market import Gap
 from ..ports import MarketStore
 from ..watch import Watch
+from .contexts.deliveries import delivery_box
 from .contexts.status import BoxView, HealthView, Process, StoreFacts, data_box, process_box, store_box, writer_box
 from .readiness import Readiness
 from .resident import resident_bytes
@@ -68,7 +69,8 @@ class Vitals:
         store, process = store_box(self._facts), process_box(self._process())
         if watch is None:
             return (store, process)
-        return (data_box(watch, self._settings), store, writer_box(watch.state.writer, self._clock.now_ms()), process)
+        writer, delivery = writer_box(watch.state.writer, self._clock.now_ms()), delivery_box(watch.state.delivery)
+        return (data_box(watch, self._settings), store, writer, delivery, process)
 
     def _process(self) -> Process:
         return Process(

@@ -152,7 +152,7 @@ async def _same_in_the_lab(lived: Lived, rule: Rule) -> None:
         recover=rule.recover,
         durations=Durations(compiled(rule, symbols).timing(-1).for_ms, rule.keep_firing_ms, rule.cooldown_ms),
     )
-    found = await Lab(lived.store).preview(asked, now_ms=to_ms)
+    found = await Lab(lived.store).preview(asked)
     ours = {(one.symbol, one.fired_ms): one for one in found.firings}
     theirs = [alert for alert in lived.fired() if alert.rule_id == rule.rule_id and alert.fired_ms < to_ms]
     assert ours.keys() == {(alert.symbol, alert.fired_ms) for alert in theirs}, rule.rule_id

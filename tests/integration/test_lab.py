@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import html
 from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
@@ -171,17 +174,64 @@ async def test_lab_page_as_a_plain_form_shows_firings_and_figures(client: Client
     assert answer.status == 200
     assert "When it would have fired" in text
     assert "What the price did then" in text
-    assert "Suggested" in text
+    assert "For about 50 a day" in text
     assert "built-in" not in text
     assert '<li data-time="' in text
     assert '<option value="BTCUSDT" selected>' in text
 
 
-async def test_lab_page_asked_by_htmx_sends_the_result_alone(client: Client) -> None:
-    answer = await client.get("/alerts/lab?expression=price+>+1", headers={"HX-Request": "true"})
-    text = await answer.text()
-    assert text.startswith('<div id="outcome"')
-    assert answer.headers["Vary"].startswith("HX-Request")
+async def streamed(client: Client, **fields: str) -> list[dict[str, Any]]:
+    """The lines of the stream."""
+    answer = await client.get("/stream/lab", params=fields)
+    assert answer.status == 200
+    assert answer.content_type == "application/x-ndjson"
+    return [orjson.loads(line) for line in (await answer.read()).splitlines()]
+
+
+async def test_lab_stream_ends_with_the_result(client: Client) -> None:
+    given = {"expression": "change(1m) <= -0.3", "symbols": "BTCUSDT,ETHUSDT", "span": "1h", "page": "p1"}
+    *progress, outcome = await streamed(client, **given)
+    assert {one["type"] for one in progress} <= {"progress"}
+    assert outcome["type"] == "outcome"
+    assert outcome["html"].startswith('<div id="outcome"')
+    assert "When it would have fired" in outcome["html"]
+    (mistaken,) = [one for one in await streamed(client, expression="pric > 2") if one["type"] == "outcome"]
+    assert "<mark>pric</mark>" in mistaken["html"]
+
+
+async def test_lab_stream_tells_progress_while_it_works_and_stops_when_nobody_listens(made: World, client: Client) -> None:
+    """The store is held: the page sees that work goes on, closes, and the next question finds the lab free."""
+    held = asyncio.Event()
+    samples = made.store.samples
+
+    async def slow(*given: Any, **named: Any) -> Any:
+        await held.wait()
+        return await samples(*given, **named)
+
+    made.store.samples = slow  # type: ignore[method-assign]
+    answer = await client.get("/stream/lab?expression=price+>+1&page=p1")
+    first = orjson.loads(await answer.content.readline())
+    assert first["type"] == "progress"
+    assert (first["place"], first["share"]) == (0, 0.0)
+    waiting = await client.get("/stream/lab?expression=price+>+1&page=p2")
+    assert orjson.loads(await waiting.content.readline())["place"] == 1
+    answer.close()
+    while orjson.loads(await waiting.content.readline())["place"]:
+        pass
+    held.set()
+    lines = [orjson.loads(line) for line in (await waiting.read()).splitlines()]
+    assert lines[-1]["type"] == "outcome"
+
+
+async def test_lab_page_offers_the_editor_and_the_line_to_drag(made: World, client: Client) -> None:
+    given = {"expression": "change(1m) <= -0.3 for 2s", "symbols": "*", "span": "1h", "cooldown": "1m", "per_day": "50"}
+    text = html.unescape(await (await client.get("/alerts/lab", params=given)).text())
+    assert 'href="/alerts/rules/new?expression=change%281m%29+%3C%3D+-0.3+for+2s&symbols=%2A&cooldown=1m"' in text
+    assert 'data-before="change(1m) <= " data-after=" for 2s"' in text
+    assert text.count(" selected>") == len(made.watch.symbols) + 1
+    assert "would become" in text
+    unsplit = await (await client.get("/alerts/lab?expression=price+>+1+and+price+<+9")).text()
+    assert 'id="lab-line"' not in unsplit
 
 
 async def test_lab_page_with_a_mistake_marks_the_column(client: Client) -> None:

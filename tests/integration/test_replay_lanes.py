@@ -68,7 +68,7 @@ async def keep(run: Run, one: Alert) -> None:
 async def lanes_of(run: Run, alert_id: str, minutes: int = 5) -> Lanes:
     made = run.made
     incident = await read_incident(made.store, made.watch, alert_id, minutes * 60_000)
-    return await LaneReader(made.store).read(incident, made.watch, now_ms=START_MS + 610_000)
+    return await LaneReader(made.store).read(incident, made.watch)
 
 
 def standing(found: Lanes, time_ms: int) -> str:

@@ -314,5 +314,5 @@ async def test_writer_retention_follows_the_settings(rig: Callable[..., Rig]) ->
     one.publish(3)
     one.bus.publish(step(T0 - 8 * 86_400_000, {"A": traded(9.0, last_id=99), "B": {"price": 1.0}}))
     await one.writer.flush()
-    await one.writer._retain()
+    await one.writer._upkeep._retain()
     assert await one.ids() == [1, 2, 3]

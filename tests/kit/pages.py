@@ -7,15 +7,18 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from marketwatch.alerts.rule_sheet import Mistake as Mistake_
 from marketwatch.clock import ManualClock
-from marketwatch.model.alerts import Alerts, AlertState, Rules
+from marketwatch.model.alerts import Alerts, AlertState, Notification, Rules
 from marketwatch.model.market import Gap, GapReason, GapState, Instrument, Source, Trade, Whale, Whales
-from marketwatch.model.system import FeedState, Level, Notice, WriterStatus
+from marketwatch.model.silences import Silence, Silences
+from marketwatch.model.system import DeliveryStatus, FeedState, Level, Notice, WriterStatus
 from marketwatch.ports import SampleMarks, StoreStats
 from marketwatch.replay.incident import Incident
 from marketwatch.store.rows import decode_samples
 from marketwatch.watch import Watch
 from marketwatch.web import format as fmt
+from marketwatch.web.contexts.alert_acts import acts_of
 from marketwatch.web.contexts.alerts import Query as AlertQuery
 from marketwatch.web.contexts.alerts import (
     active_of,
@@ -29,6 +32,8 @@ from marketwatch.web.contexts.alerts import (
 )
 from marketwatch.web.contexts.bell import bell_of, count_of
 from marketwatch.web.contexts.cursor import CursorView, NoMomentPage, Way, page_of_now, page_of_then
+from marketwatch.web.contexts.deliveries import Query as Deliveries
+from marketwatch.web.contexts.deliveries import TrialView, deliveries_page, delivery_box
 from marketwatch.web.contexts.errors import ConnectingPage, ErrorPage
 from marketwatch.web.contexts.frame import ClockView, Frame, bar_state, build_frame, notice_views
 from marketwatch.web.contexts.gaps import gaps_of
@@ -37,7 +42,12 @@ from marketwatch.web.contexts.metrics import metrics_of
 from marketwatch.web.contexts.overview import Query, all_facts, columns_of
 from marketwatch.web.contexts.owner import OwnerPage
 from marketwatch.web.contexts.replay import replay_list, replay_page
+from marketwatch.web.contexts.rule_form import Entry, form_view
+from marketwatch.web.contexts.rule_page import DeletePage, NewRulePage, rule_page
+from marketwatch.web.contexts.rule_trial import CheckPage, Now, TermView, broken, trial_of
+from marketwatch.web.contexts.rule_words import rule_href
 from marketwatch.web.contexts.search import search
+from marketwatch.web.contexts.silences import silences_of
 from marketwatch.web.contexts.status import (
     HealthView,
     Process,
@@ -103,6 +113,9 @@ def alarm(watch: Watch, text: str) -> None:
     watch.bus.publish(Rules(rules))
     watch.bus.publish(Alerts(NOW_MS, facts, [f"1{text}", "3", "4"]))
     watch.bus.publish(Alerts(NOW_MS, [facts[2]._replace(state=AlertState.RESOLVED, resolved_ms=NOW_MS)], []))
+    said = Silence("s1", NOW_MS - 5, NOW_MS + 90_000_000, text, "*", "critical", text, text, remind=True)
+    others = [Silence("s2", NOW_MS + 5_000, NOW_MS + 9_000, comment=text), Silence("s3", NOW_MS - 9, NOW_MS - 5, symbol=text)]
+    watch.bus.publish(Silences([said, *others]))
 
 
 def frame_for(watch: Watch | None, *, path: str = "/", theme: str = "auto") -> Frame:
@@ -141,6 +154,14 @@ STATS = StoreStats("sqlite", HOSTILE, 12_345_678, {"market_events": 1_000, "trad
 WRITER = WriterStatus(3, 2_000_000, 1_000, 1, 5, 2, 0, NOW_MS - 1_500, 0.012, HOSTILE, NOW_MS - 9_000)
 
 
+DELIVERY = DeliveryStatus(("webhook", HOSTILE), 3, 2, 1, 1, {HOSTILE: HOSTILE})
+
+NOTICES = tuple(
+    Notification(f"{state}{HOSTILE}", HOSTILE, HOSTILE, "fired", state, 2, NOW_MS - 9_000, HOSTILE, NOW_MS + 5_000, sent_ms)
+    for state, sent_ms in (("waiting", None), ("sent", NOW_MS), ("dead", None), ("discarded", None))
+)
+
+
 def fragments(watch: Watch) -> Iterator[Given]:
     """Every fragment with a context made from `watch`."""
     symbol = watch.symbols[0]
@@ -174,6 +195,8 @@ def fragments(watch: Watch) -> Iterator[Given]:
     yield Given("fragments/_box.html", process_box(process()))
     yield Given("fragments/_box.html", writer_box(None, NOW_MS))
     yield Given("fragments/_box.html", writer_box(WRITER, NOW_MS))
+    for delivery in (None, DELIVERY):
+        yield Given("fragments/_box.html", delivery_box(delivery))
     for reasons in (None, (), (HOSTILE,)):
         yield Given("fragments/_health.html", HealthView(reasons))
     yield Given("fragments/_allgaps.html", all_gaps(list(watch.state.gaps.values())))
@@ -193,13 +216,15 @@ def cursor_then(at_ms: int) -> CursorView:
 def alert_fragments(watch: Watch, symbol: str) -> Iterator[Given]:
     """The fragments about alerts."""
     past = list(watch.state.recent_alerts)
-    yield Given("fragments/_bell.html", bell_of(watch))
-    yield Given("fragments/_count.html", count_of(watch))
+    yield Given("fragments/_bell.html", bell_of(watch, NOW_MS))
+    yield Given("fragments/_count.html", count_of(watch, NOW_MS))
     yield Given("fragments/_firing.html", firing_of(watch, NOW_MS))
     yield Given("fragments/_firing.html", firing_of(watch, NOW_MS, 1))
     yield Given("fragments/_marks.html", marks_of(watch, past, symbol, NOW_MS))
+    yield Given("fragments/_silences.html", silences_of(watch, NOW_MS))
     for one in watch.state.alerts.values():
         yield Given("fragments/_alert.html", alert_view(one, watch, NOW_MS))
+        yield Given("fragments/_acts.html", acts_of(one, watch))
     for query in (AlertQuery(), AlertQuery("pending", symbol), AlertQuery("resolved", "", HOSTILE)):
         yield Given("fragments/_active.html", active_of(watch, query, NOW_MS))
         yield Given("fragments/_past.html", past_of(watch, past, query, NOW_MS, HOSTILE))
@@ -212,6 +237,48 @@ def incident(watch: Watch) -> Incident:
     found = next(iter(watch.state.alerts.values()), alert())
     rows = [(NOW_MS + at, 500, 10.0, None, None, None, 1.0, None, None, 2, 9.5, 10.5, 1, 2, at > 0) for at in (0, 500)]
     return Incident(found, watch.symbols[0], NOW_MS, NOW_MS + 1_000, [decode_samples(watch.symbols[0], rows)], [], 3)
+
+
+def rule_pages(watch: Watch) -> Iterator[Given]:
+    """The pages on which rules are written."""
+    texts: dict[str, Any] = {
+        name: HOSTILE for name in Entry._fields if name not in ("symbols", "channels", "intrabar", "enabled")
+    }
+    entry = Entry()._replace(**texts)._replace(symbols=(HOSTILE,), channels=(HOSTILE,), intrabar=True, enabled=False)
+    mistakes = [
+        Mistake_(field, 3, HOSTILE, HOSTILE) for field in ("name", "expression", "symbols", "for", "recover", "schedule")
+    ]
+    form = form_view(watch, test_settings(), entry, action=HOSTILE, back=HOSTILE, mistakes=mistakes, problem=HOSTILE)
+    yield Given("rule_new.html", NewRulePage(form))
+    empty = form_view(watch, test_settings(), Entry(), action="/alerts/rules", back="/")
+    yield Given("rule_new.html", NewRulePage(empty))
+    one = rule(HOSTILE, name=HOSTILE, expression=HOSTILE, note=HOSTILE, schedule=HOSTILE, symbols=(HOSTILE,), origin="user")
+    versions = [one._replace(version=2, recover=HOSTILE, enabled=False), one]
+    for removed in (False, True):
+        yield Given(
+            "rule.html",
+            rule_page(
+                watch,
+                versions[0],
+                versions,
+                [alert(rule_name=HOSTILE, state=AlertState.RESOLVED, resolved_ms=NOW_MS)],
+                form,
+                facts=None,
+                now_ms=NOW_MS,
+                file=HOSTILE,
+                removed=removed,
+                problem=HOSTILE,
+            ),
+        )
+    yield Given("rule_delete.html", DeletePage(one, rule_href(HOSTILE), 2))
+    said = Now("true", HOSTILE, (TermView(HOSTILE, HOSTILE),))
+    trials = [trial_of(entry, HOSTILE, said, history=HOSTILE, note=HOSTILE), trial_of(Entry(), HOSTILE, None)]
+    for trial in [*trials, broken(entry, HOSTILE, HOSTILE, [{"column": 2, "message": HOSTILE, "hint": HOSTILE}])]:
+        yield Given("rule_check.html", CheckPage(entry, trial))
+        yield Given("fragments/_trial.html", trial)
+    yield Given("fragments/_ruleform.html", form)
+    yield Given("fragments/_editor.html", form)
+    yield Given("fragments/_names.html", form.terms)
 
 
 def pages(watch: Watch) -> Iterator[Given]:
@@ -239,10 +306,17 @@ def pages(watch: Watch) -> Iterator[Given]:
     yield Given("alerts.html", alerts_page(watch, past, AlertQuery(), now_ms=NOW_MS, stream="/stream/alerts", problem=HOSTILE))
     yield Given("replays.html", replay_list(watch, past, NOW_MS, HOSTILE))
     yield Given("replay.html", replay_page(watch, incident(watch), 5))
+    yield Given("replay.html", replay_page(watch, incident(watch), 5, NOTICES, NOW_MS))
+    watch.bus.publish(DELIVERY)
+    tried = TrialView(HOSTILE, HOSTILE)
+    shown = deliveries_page(watch, NOTICES, Deliveries(channel=HOSTILE), now_ms=NOW_MS, most=3, trial=tried, problem=HOSTILE)
+    yield Given("deliveries.html", shown)
+    yield Given("deliveries.html", deliveries_page(watch, (), Deliveries("dead"), now_ms=NOW_MS, most=3))
     asked = Fields(HOSTILE, (HOSTILE,), "24h", HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
     wrong = outcome_of(watch, asked, None, Mistake(HOSTILE, HOSTILE, 2))
     yield Given("lab.html", lab_page(watch, asked, wrong))
     yield Given("fragments/_outcome.html", wrong)
+    yield from rule_pages(watch)
     yield Given("search.html", search(watch, HOSTILE))
     yield Given("search.html", search(watch, ""))
     for signed_in, possible in ((True, True), (False, True), (False, False)):

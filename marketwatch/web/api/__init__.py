@@ -10,6 +10,8 @@ from .analytics import ENDPOINTS as ANALYTICS
 from .book_files import ACTIONS as BOOK_FILE_ACTIONS
 from .books import ACTIONS as BOOK_ACTIONS
 from .books import ENDPOINTS as BOOKS
+from .deliveries import ACTIONS as DELIVERY_ACTIONS
+from .deliveries import ENDPOINTS as DELIVERIES
 from .endpoint import Endpoint
 from .explain import ACTIONS as EXPLAINS
 from .explain import ENDPOINTS as EXPLAINED
@@ -19,12 +21,16 @@ from .metrics import ENDPOINTS as METRICS
 from .replay import ENDPOINTS as REPLAY
 from .rules import ACTIONS as RULE_ACTIONS
 from .rules import ENDPOINTS as RULES
+from .seen import ACTIONS as SEEN_ACTIONS
+from .silences import ACTIONS as SILENCE_ACTIONS
+from .silences import ENDPOINTS as SILENCES
 from .system import ENDPOINTS as SYSTEM
 from .watchlists import ACTIONS as WATCHLIST_ACTIONS
 from .watchlists import ENDPOINTS as WATCHLISTS
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    *MARKET, *HISTORY, *METRICS, *ANALYTICS, *ALERTS, *EXPLAINED, *RULES, *REPLAY, *BOOKS, *WATCHLISTS, *SYSTEM,
-)  # fmt: skip
+_ALERTS: tuple[Endpoint[Any], ...] = (*ALERTS, *EXPLAINED, *RULES, *SILENCES, *DELIVERIES)
+_BOOKS: tuple[Endpoint[Any], ...] = (*BOOKS, *WATCHLISTS)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *_BOOKS, *SYSTEM)
 
-ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *BOOK_ACTIONS, *BOOK_FILE_ACTIONS, *WATCHLIST_ACTIONS)
+_ALERT_ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
+ACTIONS: tuple[Action[Any], ...] = (*_ALERT_ACTIONS, *BOOK_ACTIONS, *BOOK_FILE_ACTIONS, *WATCHLIST_ACTIONS)

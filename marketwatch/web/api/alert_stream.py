@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from ...model.alerts import Alert, Alerts
+from ...model.silences import Seen
 from ..envelope import iso
 from ..keys import HUB
 from .alerts import alert_row
@@ -47,9 +48,16 @@ class AlertStream:
             self._changed = dict(slot.current.state.alerts) if self._generation >= 0 else {}
             self._generation = slot.generation
             slot.current.bus.subscribe(Alerts, self._on_alerts, name="alert stream")
+            slot.current.bus.subscribe(Seen, self._on_seen, name="alert stream")
+
+    def _on_seen(self, fact: Seen) -> None:
+        self._note([fact.alert])
 
     def _on_alerts(self, batch: Alerts) -> None:
-        for alert in batch.alerts:
+        self._note(batch.alerts)
+
+    def _note(self, alerts: list[Alert]) -> None:
+        for alert in alerts:
             self._changed.pop(alert.alert_id, None)
             self._changed[alert.alert_id] = alert
         while len(self._changed) > _MOST:

@@ -13,6 +13,7 @@ from ...model.alerts import Alert, AlertState, Rule
 from ...state import LiveState
 from ..envelope import iso
 from ..format import span
+from .deliveries import DeliveryRow, delivery_row
 from .desk import Desk
 from .endpoint import Endpoint
 from .market import NoQuery
@@ -75,6 +76,12 @@ class AlertRow(msgspec.Struct, frozen=True):
     late: bool
     acknowledged_at: str | None
     context: dict[str, Any]
+
+
+class AlertDetail(AlertRow, frozen=True):
+    """An alert with what became of its notices, newest first."""
+
+    deliveries: list[DeliveryRow]
 
 
 class RuleRow(msgspec.Struct, frozen=True):
@@ -201,20 +208,35 @@ async def _stored(desk: Desk, query: AlertsQuery, symbol: str | None, *, enough:
         return []
 
 
-async def alert(desk: Desk, query: AlertQuery) -> AlertRow:
-    """One alert. Raises NotFound."""
-    memory = [item for item in held(desk.watch.state) if item.alert_id == query.alert_id]
+async def find(desk: Desk, alert_id: str) -> Alert:
+    """One alert, as memory and database together know it. Raises NotFound."""
+    memory = [item for item in held(desk.watch.state) if item.alert_id == alert_id]
     try:
-        stored = await desk.store.alert(query.alert_id)
+        stored = await desk.store.alert(alert_id)
     except StoreUnavailable:
         desk.telemetry.errors.labels("store_read").inc()
         if not memory:
             raise
         stored = None
-    found = newest([] if stored is None else [stored], memory).get(query.alert_id)
+    found = newest([] if stored is None else [stored], memory).get(alert_id)
     if found is None:
-        raise NotFound(f'There is no alert "{query.alert_id}".', [{"parameter": "alert_id", "value": query.alert_id}])
-    return alert_row(found)
+        raise NotFound(f'There is no alert "{alert_id}".', [{"parameter": "alert_id", "value": alert_id}])
+    return found
+
+
+async def receipts(desk: Desk, alert_id: str) -> list[DeliveryRow]:
+    """What became of the notices of an alert, newest first; nothing while the database does not answer."""
+    try:
+        return [delivery_row(notice) for notice in await desk.store.deliveries(alert_id=alert_id)]
+    except StoreUnavailable:
+        desk.telemetry.errors.labels("store_read").inc()
+        return []
+
+
+async def alert(desk: Desk, query: AlertQuery) -> AlertDetail:
+    """One alert with its notices. Raises NotFound."""
+    row = alert_row(await find(desk, query.alert_id))
+    return AlertDetail(**msgspec.structs.asdict(row), deliveries=await receipts(desk, query.alert_id))
 
 
 def rules(desk: Desk, _query: NoQuery) -> list[RuleRow]:
@@ -261,7 +283,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         "alerts",
         description="Newest first, by the moment at which they fired (or began to pend).",
     ),
-    Endpoint("/api/alerts/{alert_id}", "One alert", AlertQuery, AlertRow, alert, "alerts", operation="alert"),
+    Endpoint("/api/alerts/{alert_id}", "One alert", AlertQuery, AlertDetail, alert, "alerts", operation="alert"),
     Endpoint(
         "/api/rules",
         "Rules in force",

@@ -12,9 +12,10 @@ from msgspec import Meta
 from ...alerts.compiled import LIST_PREFIX
 from ...config import duration_ms
 from ...errors import InvalidRequest, Unavailable
-from ...lab.lab import Lab
+from ...lab.lab import Lab, Report
 from ...lab.preview import Preview
 from ...lab.question import DAY_MS, MOST_SYMBOLS, Durations, question
+from ...lab.trace import Trace
 from ...rules.errors import RuleError
 from ..envelope import iso, success
 from ..guard import anyone
@@ -90,6 +91,27 @@ class SuggestionRow(msgspec.Struct, frozen=True):
     threshold: float
     expression: str
     count: int
+    notices: int
+
+
+class PointRow(msgspec.Struct, frozen=True):
+    """A candle of the metric: where it starts, lowest, highest and last known value."""
+
+    time: str
+    low: float
+    high: float
+    last: float
+
+
+class MetricRow(msgspec.Struct, frozen=True):
+    """The metric of a rule that is one comparison with a number, along the span, for the first symbol."""
+
+    symbol: str
+    metric: str
+    operator: str
+    threshold: float
+    step_s: int
+    points: list[PointRow]
 
 
 class PreviewRow(msgspec.Struct, frozen=True):
@@ -110,6 +132,7 @@ class PreviewRow(msgspec.Struct, frozen=True):
     moves: list[MoveRow]
     suggestion: SuggestionRow | None
     notes: list[str]
+    metric: MetricRow | None
 
 
 def read_ask(body: bytes) -> PreviewAsk:
@@ -160,8 +183,13 @@ def _symbols(desk: Desk, given: list[str] | str) -> list[str]:
     return list(dict.fromkeys(name if name.startswith(LIST_PREFIX) else desk.coins.symbol(name) for name in names))
 
 
-async def answer(desk: Desk, lab: Lab, ask: PreviewAsk) -> Preview:
-    """The preview. Raises RuleError, InvalidRequest, NotFound, Unavailable, StoreError."""
+async def answer(
+    desk: Desk, lab: Lab, ask: PreviewAsk, *, asker: str | None = None, report: Report | None = None, answer_s: float = ANSWER_S
+) -> Preview:
+    """The preview; `asker` and `report` as in `Lab.preview`.
+
+    Raises RuleError, Conflict, InvalidRequest, NotFound, Unavailable, StoreError.
+    """
     now_ms = desk.market_now_ms() + desk.settings.sample_ms
     to_ms = min(_moment("to", ask.to, now_ms), now_ms)
     asked = question(
@@ -183,11 +211,11 @@ async def answer(desk: Desk, lab: Lab, ask: PreviewAsk) -> Preview:
         lists=desk.watch.state.watchlists,
     )
     try:
-        async with asyncio.timeout(ANSWER_S):
-            return await lab.preview(asked, now_ms=now_ms, per_day=ask.per_day)
+        async with asyncio.timeout(answer_s):
+            return await lab.preview(asked, per_day=ask.per_day, asker=asker, report=report)
     except TimeoutError:
         raise Unavailable(
-            f"The lab did not get through this span within {ANSWER_S:.0f} s; choose a shorter one or fewer symbols."
+            f"The lab did not get through this span within {answer_s:.0f} s; choose a shorter one or fewer symbols."
         ) from None
 
 
@@ -216,7 +244,13 @@ def preview_row(found: Preview) -> PreviewRow:
         moves=[MoveRow(*move) for move in found.moves],
         suggestion=None if tip is None else SuggestionRow(*tip),
         notes=list(found.notes),
+        metric=None if found.trace is None else _metric_row(found.trace),
     )  # fmt: skip
+
+
+def _metric_row(trace: Trace) -> MetricRow:
+    points = [PointRow(iso(at), low, high, last) for at, low, high, last in trace.points]
+    return MetricRow(trace.symbol, trace.metric, trace.operator, trace.threshold, trace.grid_ms // 1000, points)
 
 
 @anyone

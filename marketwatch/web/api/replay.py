@@ -183,7 +183,7 @@ def replay_row(incident: Incident, lanes: Lanes) -> Replay:
 async def replay(desk: Desk, query: ReplayQuery) -> Replay:
     """The events around an alert. Raises NotFound, StoreError."""
     incident = await read_incident(desk.store, desk.watch, query.alert_id, query.minutes * 60_000)
-    lanes = await desk.lanes.read(incident, desk.watch, now_ms=desk.market_now_ms())
+    lanes = await desk.lanes.read(incident, desk.watch)
     return await asyncio.to_thread(replay_row, incident, lanes)
 
 

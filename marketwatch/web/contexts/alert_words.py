@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
 from ...model.alerts import Alert, AlertState
@@ -79,3 +80,8 @@ def sentence(alert: Alert, now_ms: int, wait_ms: int = 0) -> str:
         until = "" if alert.resolved_ms is None else f" for {fmt.long_duration(alert.resolved_ms - alert.fired_ms)}"
         return f"{reason(alert)}, {since}{until}"
     return f"{reason(alert)}, since {since}"
+
+
+def replay_href(alert_id: str, minutes: int = 5) -> str:
+    """The address of an alert's replay."""
+    return "/replay?" + urlencode({"alert_id": alert_id} | ({} if minutes == 5 else {"minutes": str(minutes)}))

@@ -11,10 +11,14 @@ from urllib.parse import urlencode
 from ...model.alerts import Alert, AlertState, Rule
 from ...watch import Watch
 from .. import format as fmt
-from .alert_words import MARKET, STATE_WORDS, age, element_id, moment, reason, sentence, subject
+from .alert_acts import ActsView, acts_of
+from .alert_words import MARKET, STATE_WORDS, age, element_id, moment, reason, replay_href, sentence, subject
 from .bell import firing
 from .cursor import market_then
 from .frame import symbol_href
+from .rule_told import ExampleView, ToldView, examples_of
+from .rule_words import muted, rule_href
+from .silences import SilenceForm, SilencesView, quiet, silences_of
 
 _MOST_ACTIVE = 100
 _MOST_PAST = 100
@@ -60,6 +64,8 @@ class AlertView(NamedTuple):
     late: bool
     acknowledged: bool
     replay: str = ""
+    quiet: str = ""
+    acts: ActsView | None = None
 
 
 class PastView(NamedTuple):
@@ -78,6 +84,8 @@ class PastView(NamedTuple):
     acknowledged: bool
     replay: str = ""
     then: str = ""
+    quiet: str = ""
+    acts: ActsView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +135,10 @@ class RuleView:
     pending: int
     quiet: str
     last: str
+    page: str = ""
+    copy: str = ""
+    mine: bool = False
+    muted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +183,19 @@ class MarksView:
 
 @dataclass(frozen=True, slots=True)
 class AlertsPage:
-    """The page `/alerts`. `file`: where rules are written down."""
+    """The page `/alerts`. `file`: where rules are written down. `told`: what was just done to a rule; `examples`: rules to
+    begin with."""
 
     filters: FiltersView
     active: ActiveView
     past: PastViews
     rules: RulesView
+    silences: SilencesView
+    form: SilenceForm
     file: str
     stream: str
+    told: ToldView | None = None
+    examples: tuple[ExampleView, ...] = ()
 
 
 def alert_view(alert: Alert, watch: Watch, now_ms: int) -> AlertView:
@@ -197,12 +214,12 @@ def alert_view(alert: Alert, watch: Watch, now_ms: int) -> AlertView:
         late=alert.late,
         acknowledged=alert.acknowledged_ms is not None,
         replay="" if alert.state is AlertState.PENDING else replay_href(alert.alert_id),
+        quiet="" if alert.state is AlertState.PENDING else quiet(alert, watch, now_ms),
     )
 
 
-def replay_href(alert_id: str, minutes: int = 5) -> str:
-    """The address of an alert's replay."""
-    return "/replay?" + urlencode({"alert_id": alert_id} | ({} if minutes == 5 else {"minutes": str(minutes)}))
+def _with_acts(alert: Alert, watch: Watch, now_ms: int) -> AlertView:
+    return alert_view(alert, watch, now_ms)._replace(acts=acts_of(alert, watch))
 
 
 def _about(symbol: str, watch: Watch) -> tuple[str, str]:
@@ -226,6 +243,8 @@ def _past_view(alert: Alert, watch: Watch, now_ms: int) -> PastView:
         acknowledged=alert.acknowledged_ms is not None,
         replay=replay_href(alert.alert_id),
         then=market_then(alert.fired_ms),
+        quiet=quiet(alert, watch, now_ms),
+        acts=acts_of(alert, watch),
     )
 
 
@@ -252,7 +271,7 @@ def active_of(watch: Watch, query: Query, now_ms: int) -> ActiveView:
     waits = [alert for alert in pending(watch) if query.takes(alert)]
     sections = {"": ("firing", "pending"), "resolved": ()}.get(query.state, (query.state,))
     return ActiveView(
-        firing=tuple(alert_view(alert, watch, now_ms) for alert in fires[:_MOST_ACTIVE]),
+        firing=tuple(_with_acts(alert, watch, now_ms) for alert in fires[:_MOST_ACTIVE]),
         pending=tuple(alert_view(alert, watch, now_ms) for alert in waits[:_MOST_ACTIVE]),
         firing_count=len(fires),
         pending_count=len(waits),
@@ -292,6 +311,10 @@ def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int) -> 
                 pending=waits[rule.rule_id],
                 quiet=_quiet(rule, watch, fires[rule.rule_id] + waits[rule.rule_id]),
                 last=moment(last[rule.rule_id], now_ms) if rule.rule_id in last else "",
+                page=rule_href(rule.rule_id),
+                copy="/alerts/rules/new?" + urlencode({"copy": rule.rule_id}),
+                mine=rule.origin != "file",
+                muted=muted(rule, now_ms),
             )
             for rule in ordered
         )
@@ -354,7 +377,16 @@ def marks_of(watch: Watch, past: Sequence[Alert], symbol: str, now_ms: int, limi
 
 
 def alerts_page(
-    watch: Watch, past: Sequence[Alert], query: Query, *, now_ms: int, stream: str, problem: str = "", file: str = "rules.yml"
+    watch: Watch,
+    past: Sequence[Alert],
+    query: Query,
+    *,
+    now_ms: int,
+    stream: str,
+    problem: str = "",
+    file: str = "rules.yml",
+    form: SilenceForm | None = None,
+    told: ToldView | None = None,
 ) -> AlertsPage:
     """The whole page `/alerts`."""
     return AlertsPage(
@@ -362,6 +394,10 @@ def alerts_page(
         active=active_of(watch, query, now_ms),
         past=past_of(watch, past, query, now_ms, problem),
         rules=rules_of(watch, past, query, now_ms),
+        silences=silences_of(watch, now_ms),
+        form=form or SilenceForm(),
         file=file,
         stream=stream,
+        told=told,
+        examples=examples_of(watch),
     )

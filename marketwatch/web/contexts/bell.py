@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from ...model.alerts import Alert, AlertState
 from ...watch import Watch
-from .alert_words import element_id, reason, subject
+from .alert_words import element_id, reason, replay_href, subject
+from .silences import loud
 
 _MOST_TOASTS = 8
 
@@ -16,15 +17,17 @@ class ToastView:
     """A notice of one alert. `fired_ms` lets the page leave old ones alone."""
 
     key: str
+    alert_id: str
     fired_ms: int
     severity: str
     title: str
     text: str
+    replay: str
 
 
 @dataclass(frozen=True, slots=True)
 class BellView:
-    """How many alerts fire, whether one of them is critical, and the newest notices."""
+    """How many alerts fire that nobody has seen or silenced, whether one of them is critical, and the newest notices."""
 
     count: int
     tone: str  # "", warning or critical
@@ -44,18 +47,18 @@ def firing(watch: Watch) -> list[Alert]:
     return sorted(found, key=lambda alert: (alert.fired_ms, alert.alert_id), reverse=True)
 
 
-def bell_of(watch: Watch | None) -> BellView:
+def bell_of(watch: Watch | None, now_ms: int) -> BellView:
     """The bell as of now."""
     if watch is None:
         return BellView(0, "", ())
-    active = firing(watch)
+    active = loud(watch, firing(watch), now_ms)
     critical = any(alert.severity.value == "critical" for alert in active)
     return BellView(len(active), "critical" if critical else "warning" if active else "", _toasts(watch))
 
 
-def count_of(watch: Watch | None) -> CountView:
+def count_of(watch: Watch | None, now_ms: int) -> CountView:
     """The same number, for the navigation."""
-    return CountView(0 if watch is None else sum(a.state is not AlertState.PENDING for a in watch.state.alerts.values()))
+    return CountView(0 if watch is None else len(loud(watch, firing(watch), now_ms)))
 
 
 def _toasts(watch: Watch) -> tuple[ToastView, ...]:
@@ -71,4 +74,12 @@ def _toasts(watch: Watch) -> tuple[ToastView, ...]:
 def _toast(alert: Alert, watch: Watch) -> ToastView:
     firing_now = alert._replace(state=AlertState.FIRING)
     title = f"{subject(alert.symbol, watch)}: {alert.rule_name}"
-    return ToastView(element_id(alert.alert_id), alert.fired_ms, alert.severity.value, title, reason(firing_now))
+    return ToastView(
+        key=element_id(alert.alert_id),
+        alert_id=alert.alert_id,
+        fired_ms=alert.fired_ms,
+        severity=alert.severity.value,
+        title=title,
+        text=reason(firing_now),
+        replay=replay_href(alert.alert_id),
+    )

@@ -8,7 +8,11 @@ from math import isfinite
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+import orjson
+
 from ...lab.preview import Firing, Move, Preview
+from ...lab.question import split_at_number
+from ...lab.trace import Trace
 from ...rules.catalogue import catalogue
 from ...watch import Watch
 from .. import format as fmt
@@ -48,13 +52,23 @@ class Fields(NamedTuple):
             return None
         return found if isfinite(found) and 0 < found <= 10_000 else None
 
-    def address(self, **given: str) -> str:
+    def address(self) -> str:
         """The page with these fields."""
-        values = {
-            "expression": self.expression, "symbols": ",".join(self.symbols), "span": self.span, "for": self.wait,
-            "recover": self.recover, "keep_firing_for": self.keep, "cooldown": self.cooldown, "per_day": self.per_day, **given,
+        return _address("/alerts/lab", {**self._rule(), "span": self.span, "per_day": self.per_day})
+
+    def editor(self) -> str:
+        """The rule editor with these fields filled in."""
+        return _address("/alerts/rules/new", self._rule())
+
+    def _rule(self) -> dict[str, str]:
+        return {
+            "expression": self.expression, "symbols": ",".join(self.symbols), "for": self.wait, "recover": self.recover,
+            "keep_firing_for": self.keep, "cooldown": self.cooldown,
         }  # fmt: skip
-        return "/alerts/lab?" + urlencode({name: value for name, value in values.items() if value})
+
+
+def _address(path: str, values: dict[str, str]) -> str:
+    return f"{path}?" + urlencode({name: value for name, value in values.items() if value})
 
 
 class Mistake(NamedTuple):
@@ -115,11 +129,25 @@ class Mark(NamedTuple):
 
 
 class Tip(NamedTuple):
-    """A suggested threshold and the page with it."""
+    """A suggested threshold, the page with it, and what it changes: (label, now, then)."""
 
     expression: str
-    sentence: str
+    wish: str
     href: str
+    changes: tuple[tuple[str, str, str], ...]
+
+
+class Line(NamedTuple):
+    """The metric of a rule that is one comparison with a number, for the chart. `before` and `after`: what is written around
+    the number. `points`: JSON, `[start in s, lowest, highest, last]` for each candle; empty where the candles show it."""
+
+    metric: str
+    operator: str
+    threshold: float
+    before: str
+    after: str
+    of_price: bool
+    points: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +161,13 @@ class Outcome:
     figures: tuple[tuple[str, str, str], ...]
     firings: tuple[FiringRow, ...]
     more: int
+    count: int
+    blank: bool
     moves: tuple[MoveRow, ...]
     marks: tuple[Mark, ...]
     tip: Tip | None
+    line: Line | None
+    save: str
     notes: tuple[str, ...]
     ready: bool
     symbol: str
@@ -159,7 +191,7 @@ class LabPage:
 
 def lab_page(watch: Watch, fields: Fields, outcome: Outcome) -> LabPage:
     """The page around an outcome."""
-    chosen = set(fields.symbols) or {watch.symbols[0]}
+    chosen = set(watch.symbols if "*" in fields.symbols else fields.symbols) or {watch.symbols[0]}
     symbols = [Choice(name, name, name in chosen) for name in watch.symbols]
     return LabPage(
         fields=fields,
@@ -185,9 +217,13 @@ def outcome_of(watch: Watch, fields: Fields, found: Preview | None, mistake: Mis
         figures=() if found is None else _figures(found),
         firings=firings,
         more=0 if found is None else found.fired - len(firings),
+        count=0 if found is None else found.fired,
+        blank=found is not None and not found.completeness,
         moves=() if found is None or not found.fired else tuple(_move(one) for one in found.moves),
         marks=() if found is None else _marks(found, shown),
         tip=None if found is None else _tip(fields, found),
+        line=None if found is None else _line(fields, found.trace, shown),
+        save=fields.editor(),
         notes=() if found is None else found.notes,
         ready=found is not None,
         symbol=shown,
@@ -242,11 +278,16 @@ def _row(watch: Watch, one: Firing) -> FiringRow:
         href=symbol_href(one.symbol) if instrument is not None else "",
         time=fmt.date_time(one.fired_ms),
         time_ms=one.fired_ms,
-        value=fmt.UNKNOWN if one.trigger_value is None else f"{one.trigger_value:.4g}".replace("-", fmt.MINUS),
+        value=fmt.UNKNOWN if one.trigger_value is None else _value(one.trigger_value),
         price=fmt.price(one.price, instrument.price_decimals if instrument is not None else 2),
         lasted=lasted,
         notices=one.notices,
     )
+
+
+def _value(value: float) -> str:
+    text = f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return text.replace("-", fmt.MINUS)
 
 
 def _move(one: Move) -> MoveRow:
@@ -269,9 +310,18 @@ def _tip(fields: Fields, found: Preview) -> Tip | None:
     tip = found.suggestion
     if tip is None:
         return None
-    times = "firing" if tip.firings == 1 else "firings"
-    return Tip(
-        tip.expression,
-        f"{tip.firings} {times} in this span, for about {tip.per_day:g} a day.",
-        fields._replace(expression=tip.expression).address(),
+    changes = (
+        ("Firings", fmt.whole(found.fired), fmt.whole(tip.firings)),
+        ("Notices", fmt.whole(found.notices), fmt.whole(tip.notices)),
     )
+    return Tip(tip.expression, f"{tip.per_day:g}", fields._replace(expression=tip.expression).address(), changes)
+
+
+def _line(fields: Fields, trace: Trace | None, shown: str) -> Line | None:
+    """None where the number cannot be written anew in place, and for another symbol than the chart shows."""
+    around = split_at_number(fields.expression)
+    if trace is None or around is None or trace.symbol != shown:
+        return None
+    of_price = trace.metric == "price"
+    rows = [] if of_price else [[at // 1000, *(float(f"{v:.6g}") for v in values)] for at, *values in trace.points]
+    return Line(trace.metric, trace.operator, trace.threshold, *around, of_price, orjson.dumps(rows).decode())

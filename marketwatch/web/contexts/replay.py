@@ -9,15 +9,17 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from ...model.alerts import Alert, AlertState
+from ...model.alerts import Alert, AlertState, Notification
 from ...ports import SampleColumns
 from ...replay.incident import Incident
 from ...watch import Watch
 from .. import format as fmt
-from .alert_words import figure, reason, subject
-from .alerts import AlertView, alert_view, replay_href
+from .alert_acts import ActsView, acts_of
+from .alert_words import figure, reason, replay_href, subject
+from .alerts import AlertView, alert_view
 from .bell import firing
 from .cursor import market_then
+from .deliveries import DeliveryView, receipts_of
 from .frame import Frame, symbol_href
 
 ROW_MS = 10_000
@@ -75,6 +77,9 @@ class ReplayPage:
     choices: tuple[tuple[int, str, bool], ...]
     left_out: int
     download: str
+    acknowledged: str
+    acts: ActsView
+    receipts: tuple[DeliveryView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +111,10 @@ def replay_list(watch: Watch, past: Sequence[Alert], now_ms: int, problem: str =
     return ReplayList(tuple(alert_view(alert, watch, now_ms) for alert in found[:_MOST_LISTED]), problem)
 
 
-def replay_page(watch: Watch, incident: Incident, minutes: int) -> ReplayPage:
-    """One alert and what lies around it."""
+def replay_page(
+    watch: Watch, incident: Incident, minutes: int, notices: Sequence[Notification] = (), now_ms: int = 0
+) -> ReplayPage:
+    """One alert, what lies around it, and what became of its notices."""
     alert, symbol = incident.alert, incident.symbol
     instrument = watch.instruments.get(symbol)
     decimals = 2 if instrument is None else instrument.price_decimals
@@ -134,6 +141,9 @@ def replay_page(watch: Watch, incident: Incident, minutes: int) -> ReplayPage:
         choices=tuple((one, replay_href(alert.alert_id, one), one == minutes) for one in (1, 5, 15, 60)),
         left_out=incident.left_out,
         download=export_href(alert.alert_id, minutes),
+        acknowledged="" if alert.acknowledged_ms is None else fmt.date_time(alert.acknowledged_ms),
+        acts=acts_of(alert, watch),
+        receipts=receipts_of(notices, now_ms or alert.fired_ms),
     )
 
 

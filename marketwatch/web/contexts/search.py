@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from ...model.market import Instrument
 from ...watch import Watch
 from .frame import symbol_href
 from .names import coin_name
+from .rule_words import rule_href
 
 _MOST = 12
 _PAGES = (
     ("Overview", "/", "The market table", "market table gainers losers volatile home"),
     ("Alerts", "/alerts", "What fires, what fired, the rules", "alerts rules history firing pending notices"),
+    ("New rule", "/alerts/rules/new", "Write a rule that wakes you", "write create alert rule editor"),
     ("Status", "/status", "Feeds, gaps, store, memory", "feeds gaps store memory version settings health"),
     ("API", "/api/docs", "Documentation of the interface", "openapi swagger json docs interface"),
 )
@@ -54,7 +55,7 @@ def search(watch: Watch | None, text: str) -> SearchView:
     ]
     rules = [] if watch is None else sorted(watch.state.rules.values(), key=lambda rule: (rule.name.casefold(), rule.rule_id))
     hits += [
-        Hit(rule.name, "/alerts?" + urlencode({"rule": rule.rule_id}), rule.expression, "rule")
+        Hit(rule.name, rule_href(rule.rule_id), rule.expression, "rule")
         for rule in rules
         if needle in rule.name.casefold() or needle in rule.expression.casefold()
     ]

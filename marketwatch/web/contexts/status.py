@@ -52,12 +52,13 @@ class FeedsView:
 
 @dataclass(frozen=True, slots=True)
 class BoxView:
-    """A titled list of pairs; `sentence` stands below when something needs words."""
+    """A titled list of pairs; `sentence` stands below when something needs words, `href` leads to more."""
 
     key: str
     title: str
     pairs: tuple[Pair, ...]
     sentence: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)

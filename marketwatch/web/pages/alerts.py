@@ -6,10 +6,13 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
-from ...errors import NotFound
+from ...errors import NotFound, StoreError
 from ...watch import Watch
+from ..api.alerts import find
 from ..api.desk import DESK
 from ..contexts.alerts import Query, alerts_page
+from ..contexts.rule_told import ToldView, told_of
+from ..contexts.silences import SilenceForm, form_like
 from ..keys import HUB, SETTINGS, WATCH
 from ..live import LIVE, alerts_channel
 from ..render import error_page
@@ -53,8 +56,27 @@ async def alerts(request: web.Request) -> web.Response:
         stream=stream + "&" + given if stream and given else stream,
         problem=problem,
         file=str(request.app[SETTINGS].rules_file),
+        form=await _form(request),
+        told=_told(request),
     )
     return scene.page("alerts.html", context)
+
+
+async def _form(request: web.Request) -> SilenceForm:
+    """The form for a silence, filled from the alert that `like` names."""
+    key = request.query.get("like", "")[:200]
+    try:
+        return form_like(await find(request.app[DESK], key) if key else None)
+    except (NotFound, StoreError):
+        return form_like(None)
+
+
+def _told(request: web.Request) -> ToldView | None:
+    """What was done to a rule, where the address says that something was."""
+    rule_id = request.query.get("of", "")[:200]
+    desk = request.app[DESK]
+    gone = [] if desk.rules is None else desk.rules.versions(rule_id)
+    return told_of(request.query.get("done", ""), desk.watch.state.rules.get(rule_id) or next(iter(gone), None))
 
 
 @routes.get("/stream/alerts")

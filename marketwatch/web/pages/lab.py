@@ -1,19 +1,21 @@
-"""`/alerts/lab`: try a rule on the past. A plain GET form; with JavaScript the answer comes as one types."""
+"""`/alerts/lab`: try a rule on the past. A plain GET form; with JavaScript the answer comes from `/stream/lab` as one types."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from ...errors import RequestError, StoreError
+from ...errors import Conflict, RequestError, StoreError
+from ...lab.lab import Report
 from ...lab.preview import Preview
 from ...rules.errors import RuleError
 from ..api.desk import DESK
-from ..api.preview import LAB, PreviewAsk, answer
-from ..contexts.lab import SPANS, Fields, LabPage, Mistake, lab_page, outcome_of
+from ..api.preview import ANSWER_S, LAB, PreviewAsk, answer
+from ..contexts.lab import SPANS, Fields, Mistake, lab_page, outcome_of
 from ..keys import RENDERER, WATCH
 from .overview import connecting
 
 routes = web.RouteTableDef()
+Answer = tuple[Preview | None, Mistake | None]
 
 
 def read_fields(request: web.Request) -> Fields:
@@ -36,8 +38,10 @@ def read_fields(request: web.Request) -> Fields:
     )
 
 
-async def ask(request: web.Request, fields: Fields) -> tuple[Preview | None, Mistake | None]:
-    """The preview of a filled form, or what is wrong with it."""
+async def ask(
+    request: web.Request, fields: Fields, *, asker: str | None = None, report: Report | None = None, answer_s: float = ANSWER_S
+) -> Answer:
+    """The preview of a filled form, or what is wrong with it. Raises Conflict where a newer question of `asker` came."""
     if not fields.expression.strip():
         return None, None
     desk = request.app[DESK]
@@ -45,7 +49,7 @@ async def ask(request: web.Request, fields: Fields) -> tuple[Preview | None, Mis
     try:
         asked = PreviewAsk(
             expression=fields.expression,
-            symbols=list(fields.symbols) or [desk.watch.symbols[0]],
+            symbols="*" if "*" in fields.symbols else list(fields.symbols) or [desk.watch.symbols[0]],
             from_=max(0, to_ms - SPANS[fields.span]),
             wait=fields.wait or None,
             recover=fields.recover or None,
@@ -53,7 +57,9 @@ async def ask(request: web.Request, fields: Fields) -> tuple[Preview | None, Mis
             cooldown=fields.cooldown or None,
             per_day=fields.wished(),
         )
-        return await answer(desk, request.app[LAB], asked), None
+        return await answer(desk, request.app[LAB], asked, asker=asker, report=report, answer_s=answer_s), None
+    except Conflict:
+        raise
     except RuleError as error:
         return None, Mistake(error.message, error.hint, error.column)
     except RequestError as error:
@@ -65,16 +71,10 @@ async def ask(request: web.Request, fields: Fields) -> tuple[Preview | None, Mis
 
 @routes.get("/alerts/lab")
 async def lab(request: web.Request) -> web.Response:
-    """The page, or only its result for a request of htmx."""
+    """The page with the answer to what the form says."""
     watch = request.app[WATCH].current
     if watch is None:
         return connecting(request)
     fields = read_fields(request)
-    found, mistake = await ask(request, fields)
-    outcome = outcome_of(watch, fields, found, mistake)
-    renderer = request.app[RENDERER]
-    if request.headers.get("HX-Request") == "true":
-        html = renderer.fragment("fragments/_outcome.html", outcome)
-        return web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store", "Vary": "HX-Request"})
-    page: LabPage = lab_page(watch, fields, outcome)
-    return renderer.page(request, "lab.html", page)
+    page = lab_page(watch, fields, outcome_of(watch, fields, *await ask(request, fields)))
+    return request.app[RENDERER].page(request, "lab.html", page)

@@ -6,7 +6,8 @@ import asyncio
 
 from aiohttp import web
 
-from ...errors import InvalidRequest, NotFound
+from ...errors import InvalidRequest, NotFound, StoreError
+from ...model.alerts import Notification
 from ...replay.incident import read_incident
 from ..api.desk import DESK
 from ..api.endpoint import Parameters
@@ -46,7 +47,16 @@ async def replay(request: web.Request) -> web.StreamResponse:
         incident = await read_incident(desk.store, watch, query.alert_id, query.minutes * 60_000)
     except (NotFound, InvalidRequest) as error:
         return _refused(request, error)
-    return _page(request, "replay.html", replay_page(watch, incident, query.minutes))
+    notices = await _notices(request, query.alert_id)
+    now_ms = market_now_ms(watch, request.app[CLOCK])
+    return _page(request, "replay.html", replay_page(watch, incident, query.minutes, notices, now_ms))
+
+
+async def _notices(request: web.Request, alert_id: str) -> list[Notification]:
+    try:
+        return await request.app[DESK].store.deliveries(alert_id=alert_id)
+    except StoreError:
+        return []
 
 
 @routes.get("/replay/export")
@@ -59,7 +69,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     try:
         query = _parameters.parse(request)
         incident = await read_incident(desk.store, watch, query.alert_id, query.minutes * 60_000)
-        lanes = await desk.lanes.read(incident, watch, now_ms=desk.market_now_ms())
+        lanes = await desk.lanes.read(incident, watch)
         now_ms = desk.clock.now_ms()
         made = await asyncio.to_thread(
             incident_file, request.app[RENDERER], watch, incident, lanes, minutes=query.minutes, now_ms=now_ms

@@ -110,7 +110,7 @@ def test_active_alerts_are_newest_first_with_pending_ones_apart() -> None:
     assert [item.key for item in active.pending] == ["alert-c"]
     assert [item.key for item in view.firing_of(watch, NOW_MS, 2).alerts] == ["alert-b", "alert-a"]
     assert view.firing_of(watch, NOW_MS, 2).more == 1
-    assert (bell_of(watch).count, bell_of(watch).tone, count_of(watch).count) == (2, "warning", 2)
+    assert (bell_of(watch, NOW_MS).count, bell_of(watch, NOW_MS).tone, count_of(watch, NOW_MS).count) == (2, "warning", 2)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_toast_is_offered_for_what_people_are_told_of_and_nothing_else() -> None
     watch = quiet()
     raise_all(watch, at(3, "a"), at(2, "b", symbol="ETHUSDT"), notify=("b",))
     raise_all(watch, resolved(at(2, "b", symbol="ETHUSDT")), notify=("b",))
-    toasts = bell_of(watch).toasts
+    toasts = bell_of(watch, NOW_MS).toasts
     assert [(item.key, item.title) for item in toasts] == [("alert-b", "ETHUSDT: Fast fall")]
     assert toasts[0].text == "change(5m) was −3.25, threshold −3"
 
@@ -178,7 +178,7 @@ def test_bell_stays_small_whatever_happens() -> None:
     watch = quiet()
     facts = [at(1, f"n{i}", rule_id=f"r{i}") for i in range(2_000)]
     raise_all(watch, *facts, notify=tuple(fact.alert_id for fact in facts))
-    assert (bell_of(watch).count, len(bell_of(watch).toasts)) == (2_000, 8)
+    assert (bell_of(watch, NOW_MS).count, len(bell_of(watch, NOW_MS).toasts)) == (2_000, 8)
     active = view.active_of(watch, Query(), NOW_MS)
     assert (active.firing_count, len(active.firing)) == (2_000, 100)
 
@@ -283,6 +283,6 @@ def test_search_finds_rules_by_name_and_by_expression() -> None:
     watch = quiet()
     watch.bus.publish(Rules([rule("a b", name="Sudden fall"), rule("r2", name="Other", expression="whales(5m) >= 3")]))
     assert [(hit.label, hit.href, hit.kind) for hit in search(watch, "sudden").hits] == [
-        ("Sudden fall", "/alerts?rule=a+b", "rule")
+        ("Sudden fall", "/alerts/rules/a%20b", "rule")
     ]
     assert [hit.label for hit in search(watch, "whales(").hits] == ["Other"]
