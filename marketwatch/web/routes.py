@@ -17,6 +17,8 @@ from .pages import (
     lab_stream,
     overview,
     owner,
+    portfolio,
+    portfolio_import,
     replay,
     rule_check,
     rules,
@@ -24,6 +26,7 @@ from .pages import (
     status,
     symbol,
     theme,
+    watchlist,
 )
 
 PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
@@ -36,6 +39,9 @@ PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
     rule_check.routes,
     rules.routes,
     lab_stream.routes,
+    portfolio.routes,
+    portfolio_import.routes,
+    watchlist.routes,
     replay.routes,
     status.routes,
     search.routes,

@@ -125,7 +125,8 @@ def _fill(
     app[DOCUMENT] = new_document()
     app[ASSETS] = assets = Assets()
     app[RENDERER] = renderer = Renderer(settings, clock, assets)
-    app[LIVE] = Live(hub=hub, slot=slot, renderer=renderer, clock=clock, store=store)
+    app[LIVE] = live = Live(hub=hub, slot=slot, renderer=renderer, clock=clock, store=store)
+    live.desk = desk
 
 
 def _background(tasks: Tasks | None) -> Any:
