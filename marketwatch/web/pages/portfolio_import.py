@@ -71,7 +71,8 @@ async def take(request: web.Request) -> web.Response:
 def _data(file: Any, text: Any) -> bytes:
     """The chosen file, else the pasted text."""
     if isinstance(file, web.FileField):
-        data = file.file.read()
+        with file.file as opened:
+            data = opened.read()
         if data:
             return data
     return text.encode("utf-8", "replace") if isinstance(text, str) else b""
