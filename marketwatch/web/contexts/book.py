@@ -187,7 +187,7 @@ def course_of(did: Performance | None, base: str) -> CourseView | None:
     lines = [[float(line[place]) for place in at] for line in (curve.equity, curve.invested, curve.benchmark)]
     known = [number for line in lines for number in line if math.isfinite(number)]
     low, high = (min(known), max(known)) if known else (0.0, 0.0)
-    drawn = [_line(line, low, high) for line in lines]
+    equity, invested, benchmark = (_line(line, low, high) for line in lines)
     ratios = did.ratios
     figures = (
         FigureView("Time-weighted", *_shown(did.twr_pct)),
@@ -206,7 +206,9 @@ def course_of(did: Performance | None, base: str) -> CourseView | None:
     if did.missing:
         notes.append(f"Past prices are missing for {', '.join(did.missing)[:200]}.")
     return CourseView(
-        *drawn,
+        equity=equity,
+        invested=invested,
+        benchmark=benchmark,
         low=f"{fmt.compact(low)} {base}",
         high=f"{fmt.compact(high)} {base}",
         first=fmt.date_time(int(curve.time_ms[0]))[:10],
