@@ -8,18 +8,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from .accounts.owner import Owner
+from .accounts.owner import Owner, open_owner
 from .alerts.rule_desk import RuleDesk
 from .clock import Clock, SystemClock
 from .config import Settings
-from .errors import FeedError, StoreError
+from .errors import FeedError, MarketwatchError, StoreError
 from .feed.choose import open_feed, probe_live
 from .memory import settle
 from .model.market import Source
@@ -29,6 +30,7 @@ from .ports import DurableStore, Feed, Resumable
 from .session import Session
 from .store import open_store
 from .store.books import books_of
+from .store.home import HomeStore
 from .store.switch import SwitchStore
 from .store.user_database import UserDatabase
 from .tasks import Tasks
@@ -36,7 +38,12 @@ from .telemetry import Telemetry, get_logger
 from .watch import WatchSlot
 from .web.server import build_app
 
+if TYPE_CHECKING:
+    from .accounts.accounts import Accounts
+
 log = get_logger(__name__)
+Announce = Callable[[str], None]
+"""Tells the person at the terminal where to make the first account; given a path of this server."""
 
 _PROBE_S = 5.0
 _RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -48,16 +55,27 @@ class Application:
     """The whole program around one listening socket."""
 
     def __init__(
-        self, *, settings: Settings, listener: socket.socket, clock: Clock | None = None, owner: Owner | None = None
+        self,
+        *,
+        settings: Settings,
+        listener: socket.socket,
+        clock: Clock | None = None,
+        owner: Owner | None = None,
+        announce: Announce | None = None,
     ) -> None:
         self.settings = settings
-        self.owner = owner
         self.clock = clock or SystemClock()
+        self.owner = owner or open_owner(settings, self.clock)
+        self.accounts: Accounts | None = None
+        self._announce = announce
         self.telemetry = Telemetry()
         self.tasks = Tasks(on_death=self._on_death)
         self.slot = WatchSlot()
         self.store = SwitchStore()
         self.database = UserDatabase(settings, clock=self.clock)
+        accounts_on = settings.accounts_mode != "off"
+        self.home = HomeStore(settings, clock=self.clock, database=self.database) if accounts_on else None
+        """The user's database, held open whatever plays, where people have accounts in it."""
         self.desk = RuleDesk(database=self.database, clock=self.clock, file=settings.rules_file)
         self.books = BookDesk(database=self.database, stores=books_of, clock=self.clock)
         self._listener = listener
@@ -66,7 +84,13 @@ class Application:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then end everything in order: streams, feed, writer, store."""
         async with AsyncExitStack() as stack:
+            if self.home is not None:
+                stack.push_async_callback(self.home.close)
             stack.push_async_callback(self.tasks.aclose)
+            if self.home is not None:
+                self.accounts = await asyncio.to_thread(self._new_accounts, self.home)
+                stack.push_async_callback(self.accounts.aclose)
+                self.tasks.start("accounts", self._keep_accounts(self.home, self.accounts), critical=False)
             await stack.enter_async_context(self._server())
             market = self.tasks.start("market", self._market())
             self.tasks.start("own rules", self.desk.run())
@@ -77,6 +101,28 @@ class Application:
             if market.done():
                 await waiter
             await self.tasks.stop("market")
+
+    def _new_accounts(self, home: HomeStore) -> Accounts:
+        """Imported here, because a program without accounts needs none of the libraries behind them."""
+        from .accounts.accounts import Accounts, open_secret
+        from .web.jwks import ProviderKeys
+
+        settings, clock = self.settings, self.clock
+        keys = ProviderKeys(settings.oidc_issuer, clock) if settings.oidc_issuer else None
+        secret = open_secret(settings)
+        return Accounts(store=home.accounts, settings=settings, clock=clock, secret=secret, keys=keys)
+
+    async def _keep_accounts(self, home: HomeStore, accounts: Accounts) -> None:
+        """Open their database, say where the first account is made, and look after sessions."""
+        await home.keep_trying()
+        try:
+            code = await accounts.invitations.first()
+        except MarketwatchError as error:
+            log.warning("first_account_unknown", reason=str(error))
+            code = None
+        if code is not None and self._announce is not None:
+            self._announce(f"/register?invite={code}")
+        await accounts.run()
 
     async def _settle(self) -> None:
         """Once the imports are done, and again while and when the first market has warmed up."""
@@ -97,6 +143,7 @@ class Application:
             telemetry=self.telemetry,
             tasks=self.tasks,
             owner=self.owner,
+            accounts=self.accounts,
             desk=self.desk,
             books=self.books,
         )
@@ -166,10 +213,15 @@ class Application:
 
     async def _build(self, feed: Feed) -> Session:
         instruments = await feed.instruments()
-        store = self._store_for(feed)
-        async with self.database.changing():
-            await store.open()
-            self.database.use(None if self._throws_away(feed) else store)
+        throws_away = self._throws_away(feed)
+        if self.home is not None and not throws_away:
+            store = await self.home.open()
+        else:
+            store = self._store_for(feed)
+            async with self.database.changing():
+                await store.open()
+                if self.home is None:
+                    self.database.use(None if throws_away else store)
         if isinstance(feed, Resumable):
             feed.resume = await store.last_trades(now_ms=self.clock.now_ms())
         session = Session(
@@ -180,6 +232,7 @@ class Application:
             clock=self.clock,
             tasks=self.tasks,
             on_error=self._on_handler_error,
+            keep_store=self.home is not None and store is self.home.store,
             desk=self.desk,
             books=self.books,
         )
@@ -215,7 +268,13 @@ def _nowhere(_event: object) -> None:
     """Where a feed publishes before it has a watch."""
 
 
-async def serve(settings: Settings, listener: socket.socket, stop: asyncio.Event, owner: Owner | None = None) -> None:
+async def serve(
+    settings: Settings,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    owner: Owner | None = None,
+    announce: Announce | None = None,
+) -> None:
     """Build the application and run it until `stop`."""
     with suppress(asyncio.CancelledError):
-        await Application(settings=settings, listener=listener, owner=owner).run(stop)
+        await Application(settings=settings, listener=listener, owner=owner, announce=announce).run(stop)

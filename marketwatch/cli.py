@@ -48,7 +48,7 @@ def _complain(error: Exception, code: int) -> int:
     return code
 
 
-COMMANDS = ("run", "demo", "record", "migrate", "backup", "restore", "seed", "doctor", "openapi", "healthcheck", "test")
+COMMANDS = ("run", "demo", "record", "migrate", "backup", "restore", "seed", "doctor", "openapi", "healthcheck", "user", "test")
 
 
 def _with_default(words: list[str]) -> list[str]:
@@ -84,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     restore.add_argument("--force", action="store_true", help="replace what the database holds")
     seed = add("seed", _seed, "load a recording into the database")
     seed.add_argument("file", type=Path, metavar="RECORDING")
+    _user_commands(commands, common)
     add("doctor", _doctor, "check settings, database and network, and say what is wrong")
     test = add("test", _test, "run the tests of rules; exit code 1 when one does not hold, 2 for a file that cannot be used")
     test.add_argument("rules", type=Path, metavar="RULES.yml", help="a rules file")
@@ -91,6 +92,27 @@ def build_parser() -> argparse.ArgumentParser:
     add("openapi", _openapi, "print the OpenAPI document")
     add("healthcheck", _healthcheck, "ask a running program for /healthz; exit code 0 when it answers")
     return parser
+
+
+def _user_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    """`user add|list|password|verify-audit`."""
+    text = "make and look after accounts"
+    users = commands.add_parser("user", help=text, description=text).add_subparsers(required=True, metavar="WHAT")
+
+    def add(name: str, what: str) -> argparse.ArgumentParser:
+        sub: argparse.ArgumentParser = users.add_parser(name, help=what, description=what, parents=[common])
+        sub.set_defaults(command=_user, what=name)
+        return sub
+
+    for name, what in (("add", "make an account; the first one is an admin"), ("password", "give an account another password")):
+        sub = add(name, what + "; asks for the password, or reads it from a pipe")
+        sub.add_argument("name", metavar="NAME")
+        if name == "add":
+            sub.add_argument("--email", default=None, metavar="ADDRESS")
+            sub.add_argument("--user-role", choices=("viewer", "trader", "admin"), default="trader")
+    add("list", "list all accounts")
+    verify = add("verify-audit", "check the chain of the audit log; exit code 1 when it was changed")
+    verify.add_argument("--expect", default="", metavar="NUMBER:DIGEST", help="an entry that was noted elsewhere")
 
 
 def _common_options() -> argparse.ArgumentParser:
@@ -169,7 +191,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, browser: bool) 
         url = _url(listener)
         print(f"marketwatch {__version__} listens on {url} (feed: {settings.feed}). Ctrl-C ends it.", flush=True)
         owner = await asyncio.to_thread(open_owner, settings, SystemClock())
-        if owner.possible and settings.loopback:
+        if owner.possible and settings.loopback and settings.accounts_mode == "off":
             url = f"{url}/owner?ticket={owner.new_ticket()}"
             print(f"To change something, open it once as its owner: {url}", flush=True)
         if browser:
@@ -177,8 +199,12 @@ async def _serve(settings: Settings, listener: socket.socket, *, browser: bool) 
         telemetry = await asyncio.to_thread(importlib.import_module, "marketwatch.telemetry")
         telemetry.configure_logging(settings.log_level, json=settings.environment == "production")
         app = await asyncio.to_thread(importlib.import_module, "marketwatch.app")
-    await app.serve(settings, listener, stop, owner)
+    await app.serve(settings, listener, stop, owner, lambda path: _announce(_url(listener) + path))
     return OK
+
+
+def _announce(url: str) -> None:
+    print(f"There is no account yet. Make the first one, an admin's, at {url}", flush=True)
 
 
 def _on_signals(stop: asyncio.Event) -> None:
@@ -269,6 +295,31 @@ def _seed(arguments: argparse.Namespace, settings: Settings) -> int:
     from .operations import seed
 
     return _with_loop(_until_signal(seed(settings, arguments.file)))
+
+
+def _user(arguments: argparse.Namespace, settings: Settings) -> int:
+    from . import operations
+
+    if arguments.what == "list":
+        return _with_loop(operations.user_list(settings))
+    if arguments.what == "verify-audit":
+        return _with_loop(operations.verify_audit(settings, arguments.expect))
+    password = _ask_password()
+    if arguments.what == "password":
+        return _with_loop(operations.user_password(settings, arguments.name, password))
+    return _with_loop(operations.user_add(settings, arguments.name, arguments.email, arguments.user_role, password))
+
+
+def _ask_password() -> str:
+    """From the terminal, twice and unseen; from a pipe its first line."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    from getpass import getpass
+
+    password = getpass("Password: ")
+    if getpass("The same again: ") != password:
+        raise ConfigError("The two passwords differ; nothing was changed.")
+    return password
 
 
 def _doctor(_arguments: argparse.Namespace, settings: Settings) -> int:

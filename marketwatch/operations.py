@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import orjson
 
+from .accounts.accounts import Accounts, open_secret
+from .accounts.audit import verify_chain
+from .accounts.passwords import check_password
+from .accounts.secret import new_id
+from .accounts.users import check_email, check_username
 from .alerts.rule_desk import RuleDesk
 from .clock import SystemClock
 from .config import Settings
-from .errors import FeedError, MarketwatchError, StoreError
+from .errors import ConfigError, FeedError, MarketwatchError, StoreError, StoreReadOnly
 from .feed.choose import open_feed, probe_live
 from .feed.record import record as record_frames
+from .model.accounts import Role, User
 from .portfolio.book_desk import BookDesk
 from .session import Session
 from .store import open_store
 from .store.books import books_of
+from .store.home import HomeStore
 from .store.user_database import UserDatabase
 from .tasks import Tasks
 from .telemetry import get_logger
@@ -144,6 +153,72 @@ async def _check_venues(settings: Settings) -> str:
     if feed is None:
         raise FeedError("No live venue answers within 5 s (Binance, Binance US, Coinbase); check the network or a proxy.")
     return f"{feed.venue} answers."
+
+
+@asynccontextmanager
+async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
+    """The accounts of the database. What is noted of a change names the command line as its author."""
+    clock = SystemClock()
+    home = HomeStore(settings, clock=clock, database=UserDatabase(settings, clock=clock))
+    await home.open()
+    accounts = Accounts(store=home.accounts, settings=settings, clock=clock, secret=open_secret(settings))
+    try:
+        yield accounts
+    except StoreReadOnly as error:
+        raise StoreReadOnly(f"{error} Stop that one for a moment, or use its own pages: /register and /admin.") from error
+    finally:
+        await accounts.aclose()
+        await home.close()
+
+
+async def user_add(settings: Settings, name: str, email: str | None, role: str, password: str) -> int:
+    """A new account; the first one is an admin's, whatever `role` says."""
+    username, address = check_username(name), check_email(email)
+    check_password(password, username, address)
+    async with _accounts(settings) as accounts:
+        hashed = await accounts.passwords.hash(password)
+        user = User(new_id("u"), username, address, hashed, Role(role), SystemClock().now_ms())
+        made = await accounts.users.add(user)
+        await accounts.audit.note("command line", "add account", made.user_id, result=f"ok: {made.role}")
+    _say(f"Made the account {made.username} ({made.role}).")
+    return 0
+
+
+async def user_password(settings: Settings, name: str, password: str) -> int:
+    """Another password for an account; its sessions end."""
+    async with _accounts(settings) as accounts:
+        user = await accounts.store.user_named(name)
+        if user is None:
+            raise MarketwatchError(f"There is no account {name!r}; `user list` shows all of them.")
+        await accounts.users.set_password(user, password)
+        ended = await accounts.sessions.end_all(user.user_id)
+        await accounts.audit.note("command line", "change password", user.user_id)
+    _say(f"Changed the password of {user.username}; {ended} sessions were ended.")
+    return 0
+
+
+async def user_list(settings: Settings) -> int:
+    """One line an account."""
+    async with _accounts(settings) as accounts:
+        found = await accounts.users.all()
+    for user in found:
+        standing = user.role if user.active else "switched off"
+        print(f"{user.user_id}  {user.username:<32}  {standing:<12}  {user.email or ''}")
+    return 0
+
+
+async def verify_audit(settings: Settings, expect: str) -> int:
+    """Walk the audit log's chain; exit code 1 where something was changed."""
+    number, _, digest = expect.partition(":")
+    if expect and not (number.isdecimal() and len(digest) == 64):
+        raise ConfigError(f"--expect was {expect!r}; it must be a number and a digest such as 12:9f86d0...")
+    async with _accounts(settings) as accounts:
+        verdict = await verify_chain(accounts.store, expect=(int(number), digest) if expect else None)
+    if verdict.problem:
+        _say(f"The audit log was tampered with. {verdict.problem}")
+        return 1
+    _say(f"The audit log is whole: {verdict.entries} entries, the last one is {verdict.entries}:{verdict.head}.")
+    return 0
 
 
 def openapi() -> bytes:

@@ -12,12 +12,10 @@ from .clock import Clock
 from .config import Settings
 from .ingest import IngestWindow
 from .model.market import Instrument
-from .model.metrics import MetricTable
 from .model.system import FeedState, FeedStatus, Level, Notice
 from .notify.endpoints import routes
 from .notify.outbox import Outbox
 from .portfolio.book_desk import BookDesk
-from .portfolio.marker import Marker
 from .ports import Feed, MarketStore
 from .replay.pins import IncidentPins
 from .store.writer import StoreWriter
@@ -31,7 +29,8 @@ if TYPE_CHECKING:
 class Session:
     """Wires a feed that has named its instruments to a new watch and starts the tasks that keep both going.
 
-    An async context manager: leaving it stops the feed, lets the writer flush, and closes the store.
+    An async context manager: leaving it stops the feed, lets the writer flush, and closes the store, unless others go on
+    using it (`keep_store`).
     """
 
     def __init__(
@@ -46,8 +45,10 @@ class Session:
         on_error: ErrorHook,
         desk: RuleDesk,
         books: BookDesk,
+        keep_store: bool = False,
     ) -> None:
         self.feed = feed
+        self._keep_store = keep_store
         self.store = store
         self._clock = clock
         self._tasks = tasks
@@ -64,8 +65,6 @@ class Session:
         )
         self.writer.subscribe(self.watch.bus)
         self._books = books
-        self.marker = Marker(state=self.watch.state, candles=self.watch.candles, publish=self.watch.bus.publish)
-        self.watch.bus.subscribe(MetricTable, self.marker.on_metrics, name="marker")
         self.alerting = Alerting(watch=self.watch, store=store, settings=settings, clock=clock, desk=desk)
         self.pins = IncidentPins(watch=self.watch, sample_ms=settings.sample_ms)
         self.outbox = Outbox(store=store, settings=settings, clock=clock, publish=self.watch.bus.publish, source=feed.source)
@@ -79,7 +78,7 @@ class Session:
         endless = self.feed.source.value in ("live", "demo")
         self._tasks.start(self._writer_task, self.writer.run())
         self._tasks.start(self._report_task, self._report())
-        await self._books.begin(self.watch.bus.publish, self.marker)
+        await self._books.begin(self.watch.bus.publish, self.watch.marker)
         await self.alerting.begin()
         self._tasks.start(self._alerts_task, self.alerting.run())
         self._tasks.start(self._notify_task, self.outbox.run())
@@ -95,7 +94,8 @@ class Session:
             await self.writer.aclose()
         finally:
             await self._tasks.stop(self._writer_task, self._report_task, self._notify_task, self._mirror_task)
-            await self.store.close()
+            if not self._keep_store:
+                await self.store.close()
 
     async def feed_ended(self) -> None:
         """Wait until the feed ran out (a recording) or died."""

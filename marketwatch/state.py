@@ -11,6 +11,7 @@ from .model.market import Gap, GapState, Instrument, Quotes, Samples, Staleness,
 from .model.metrics import MetricTable
 from .model.silences import Seen, Silence, Silences
 from .model.system import DeliveryStatus, FeedStatus, Notice, WriterStatus
+from .model.valuation import Valuations
 
 _RECENT_GAPS = 500
 _RECENT_WHALES = 500
@@ -78,6 +79,8 @@ class LiveState:
         self.seen: dict[str, int | None] = {}
         """By alert id, when somebody acknowledged it: of those for which that has changed since the start."""
         self.table: MetricTable | None = None
+        self.valuations: Valuations | None = None
+        """The portfolios at the newest step; None while there are none."""
         self.samples: Samples | None = None
         """The newest step as it was first told, without amendments."""
         self.writer: WriterStatus | None = None
@@ -138,6 +141,9 @@ class LiveState:
 
     def on_rules(self, batch: Rules) -> None:
         self.rules = {rule.rule_id: rule for rule in batch.rules}
+
+    def on_valuations(self, batch: Valuations) -> None:
+        self.valuations = batch
 
     def on_watchlists(self, batch: Watchlists) -> None:
         self._lists[batch.source] = batch.lists

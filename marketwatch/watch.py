@@ -36,6 +36,8 @@ from .model.market import (
 from .model.metrics import MetricTable
 from .model.silences import Seen, Silences
 from .model.system import DeliveryStatus, FeedStatus, Notice, WriterStatus
+from .model.valuation import Valuations
+from .portfolio.marker import Marker
 from .rules.frame import MarketFacts
 from .state import LiveState
 
@@ -70,6 +72,7 @@ class Watch:
             reference=self.reference,
             publish=publish,
         )
+        self.marker = Marker(state=self.state, candles=self.candles, publish=publish)
         self._subscribe()
 
     def _subscribe(self) -> None:
@@ -89,6 +92,8 @@ class Watch:
         on(MetricTable, state.on_metrics, name="state")
         on(Rules, state.on_rules, name="state")
         on(Watchlists, state.on_watchlists, name="state")
+        on(Valuations, state.on_valuations, name="state")
+        on(MetricTable, self.marker.on_metrics, name="marker")
         on(Alerts, state.on_alerts, name="state")
         on(Silences, state.on_silences, name="state")
         on(Seen, state.on_seen, name="state")

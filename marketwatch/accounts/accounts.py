@@ -20,9 +20,10 @@ from .outside import Identity, KeySource, OutsideTokens
 from .passwords import ROUNDS, Passwords
 from .ports import AccountStore
 from .second_factor import SecondFactor
+from .secret import new_id, new_secret
 from .sessions import Place, RefreshReused, Sessions
 from .sign_in import SignIn
-from .tokens import ACCESS_S, AccessTokens, new_id, new_secret
+from .tokens import ACCESS_S, AccessTokens
 from .users import NEWCOMER, Users
 
 FILE = "secret-key"

@@ -10,8 +10,9 @@ from ..model.accounts import RANKS, ApiKey, Caller, Scope, Session, User, Way
 from .keys import PREFIX
 from .outside import Identity, OutsideTokens
 from .ports import AccountStore
+from .secret import hash_secret, new_id
 from .sessions import Sessions
-from .tokens import AccessTokens, hash_secret, new_id
+from .tokens import AccessTokens
 
 TOUCH_S = 60.0
 _TRUST_S = 10.0

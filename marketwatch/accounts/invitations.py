@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..clock import Clock
 from ..model.accounts import Invitation, Role
 from .ports import AccountStore
-from .tokens import hash_secret, new_id, new_secret
+from .secret import hash_secret, new_id, new_secret
 
 GOOD_S = 7 * 86_400
 

@@ -8,7 +8,7 @@ from ..clock import Clock
 from ..errors import Conflict, InvalidRequest
 from ..model.accounts import ApiKey, Scope
 from .ports import AccountStore
-from .tokens import hash_secret, new_id, new_secret
+from .secret import hash_secret, new_id, new_secret
 
 PREFIX = "mwk_"
 MOST = 50

@@ -6,7 +6,7 @@ from ..clock import Clock
 from ..errors import Conflict, InvalidRequest
 from ..model.accounts import User
 from .ports import AccountStore
-from .tokens import hash_secret
+from .secret import hash_secret
 from .totp import matching_step, new_recovery_codes, new_totp_secret, recovery_text
 
 

@@ -9,7 +9,7 @@ from ..clock import Clock
 from ..errors import Unauthorized
 from ..model.accounts import RefreshToken, Session
 from .ports import AccountStore
-from .tokens import hash_secret, new_id, new_secret
+from .secret import hash_secret, new_id, new_secret
 
 IDLE_S = 7 * 86_400
 LONGEST_S = 30 * 86_400
@@ -71,6 +71,12 @@ class Sessions:
         """The open session of this very user."""
         session = await self._store.session(session_id)
         return session if session is not None and session.user_id == user_id and self.is_open(session) else None
+
+    async def of_refresh_token(self, secret: str) -> Session | None:
+        """The open session whose refresh token this is, used or not."""
+        token = await self._store.refresh_token(hash_secret(secret))
+        session = await self._store.session(token.session_id) if token is not None else None
+        return session if session is not None and self.is_open(session) else None
 
     def is_open(self, session: Session) -> bool:
         """It is not over, and was not idle for too long."""

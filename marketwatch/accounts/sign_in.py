@@ -9,8 +9,8 @@ from .audit import Audit
 from .delays import Delays
 from .passwords import Passwords
 from .ports import AccountStore
+from .secret import hash_secret, new_secret
 from .sessions import Place
-from .tokens import hash_secret, new_secret
 from .totp import matching_step, recovery_text
 
 TICKET_S = 300

@@ -78,18 +78,3 @@ def check_times(claims: dict[str, Any], now_ms: int, skew_s: int) -> None:
         raise Unauthorized("The token has expired; refresh it.")
     if max(issued, begins) > now_s + skew_s:
         raise Unauthorized("The token counts from a later time on; look at the clocks of both machines.")
-
-
-def new_secret(prefix: str = "") -> str:
-    """A text that nobody guesses: 256 random bits after `prefix`."""
-    return prefix + secrets.token_urlsafe(32)
-
-
-def new_id(prefix: str) -> str:
-    """An id that may be shown: 80 random bits."""
-    return f"{prefix}_{secrets.token_hex(10)}"
-
-
-def hash_secret(secret: str) -> str:
-    """What is kept of a secret that was made by `new_secret`: no salt is needed for what cannot be guessed."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

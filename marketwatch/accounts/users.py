@@ -12,8 +12,8 @@ from .audit import Audit
 from .invitations import Invitations
 from .passwords import Passwords, check_password
 from .ports import AccountStore
+from .secret import new_id
 from .sessions import Place
-from .tokens import new_id
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,31}")
 _NAME_WORDS = "2 to 32 letters, digits, dots, dashes and underscores, the first one a letter or digit"

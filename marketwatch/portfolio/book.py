@@ -50,7 +50,16 @@ def opened(portfolio: Portfolio, entries: Iterable[Transaction]) -> Book:
 
 
 def rewritten(book: Book, put: Sequence[Transaction], drop: Sequence[str]) -> Book:
-    """The book with entries put in or replaced and others dropped, booked anew. Raises LedgerError."""
+    """The book with entries put in or replaced and others dropped. Raises LedgerError.
+
+    Entries behind all others are appended to a fork of the ledger, anything else is booked anew; both say the same."""
+    added = sorted(put, key=order)
+    if added and not drop and book.ledger is not None and book.ledger.follows(added[0]):
+        if {one.transaction_id for one in put}.isdisjoint(one.transaction_id for one in book.entries):
+            ledger = book.ledger.fork()
+            for one in added:
+                ledger.append(one)
+            return Book(book.portfolio, (*book.entries, *added), ledger)
     by_id = {one.transaction_id: one for one in book.entries}
     for gone in drop:
         by_id.pop(gone, None)

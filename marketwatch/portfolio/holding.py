@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from copy import copy
 from decimal import Decimal
+from typing import Self
 
 from ..model.portfolio import NOTHING, CostMethod, Lot, Position
 from .amounts import part
@@ -32,6 +34,10 @@ class Holding:
         if not self.quantity:
             self.cost_known = True
         return cost
+
+    def fork(self) -> Self:
+        """A copy that goes its own way."""
+        return copy(self)
 
     def lots(self) -> tuple[Lot, ...]:
         return ()
@@ -71,6 +77,11 @@ class FifoHolding(Holding):
         if not self.quantity:
             self.cost_known = True
         return cost
+
+    def fork(self) -> Self:
+        found = copy(self)
+        found._lots = self._lots.copy()
+        return found
 
     def lots(self) -> tuple[Lot, ...]:
         return tuple(self._lots)

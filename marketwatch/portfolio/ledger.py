@@ -16,6 +16,7 @@ Rules, as a bookkeeper would sign them (docs/portfolio.md says them at length):
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from decimal import Decimal, localcontext
 
 from ..model.market import DOLLARS
@@ -64,6 +65,14 @@ class Ledger:
         for entry in sorted(transactions, key=order):
             ledger.append(entry)
         return ledger
+
+    def fork(self) -> Ledger:
+        """A copy that goes its own way: to try what comes next, and to keep this one as it is."""
+        found = copy(self)
+        found.moves, found.flows, found.trail = self.moves[:], self.flows[:], self.trail.fork()
+        found._cash, found._remarks = self._cash.copy(), self._remarks[:]
+        found._holdings = {coin: one.fork() for coin, one in self._holdings.items()}
+        return found
 
     def follows(self, entry: Transaction) -> bool:
         """Whether `entry` may be appended; an earlier one asks for a replay."""

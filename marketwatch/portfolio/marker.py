@@ -36,6 +36,8 @@ class Marker:
         """These portfolios from the next step on."""
         self._kept = tuple(kept)
         self._table = None
+        if not self._kept:
+            self._state.valuations = None
 
     def on_metrics(self, table: MetricTable) -> None:
         """Mark as of the end of the step, in event time."""

@@ -20,6 +20,13 @@ class Trail:
     def __len__(self) -> int:
         return len(self._quantities)
 
+    def fork(self) -> Trail:
+        """A copy that goes its own way."""
+        found = Trail()
+        found.names = self.names.copy()
+        found._time_ms, found._assets, found._quantities = self._time_ms[:], self._assets[:], self._quantities[:]
+        return found
+
     def add(self, time_ms: int, asset: str, quantity: Decimal) -> None:
         self._time_ms.append(time_ms)
         self._assets.append(self.names.setdefault(asset, len(self.names)))

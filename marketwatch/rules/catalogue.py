@@ -17,7 +17,7 @@ _P, _N, _D, _B = Kind.PERCENT, Kind.NUMBER, Kind.DURATION, Kind.BOOL
 
 
 class Entry(NamedTuple):
-    """One name. `group`: metric, point, system, count, statistic, function, candle or indicator."""
+    """One name. `group`: metric, point, system, holding, count, statistic, function, candle or indicator."""
 
     name: str
     group: str
@@ -82,6 +82,15 @@ SYSTEM = tuple(
     )
 )
 
+HOLDINGS = (
+    Entry("portfolio", "holding", "portfolio('NAME').figure", "base currency, %",
+          "A figure of a portfolio: value, upnl, realized, gain, cost, cash, income, roi, change_today (%), pnl_today.",
+          "portfolio('main').upnl < -500"),
+    Entry("position", "holding", "position('COIN').figure", "base currency, %",
+          "A figure of a coin over all portfolios: quantity, value, cost, upnl, change_today (%), pnl_today.",
+          "position('BTC').change_today < -5"),
+)  # fmt: skip
+
 COUNTS = (Entry("whales", "count", "whales(['SYMBOL',] duration)", "count", "Whale trades in the window.", "whales(5m) >= 3"),)
 
 STATISTICS = tuple(
@@ -145,7 +154,7 @@ def indicators() -> tuple[Entry, ...]:
 
 def catalogue() -> tuple[Entry, ...]:
     """Everything, in the order in which the documentation shows it. A name may have more than one entry (sma, ema, zscore)."""
-    return (*POINTS, *METRICS, *COUNTS, *STATISTICS, *FUNCTIONS, *SYSTEM, *CANDLES, *indicators())
+    return (*POINTS, *METRICS, *COUNTS, *STATISTICS, *FUNCTIONS, *SYSTEM, *HOLDINGS, *CANDLES, *indicators())
 
 
 @cache

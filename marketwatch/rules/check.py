@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from . import catalogue as known
 from .errors import RuleError, nearest, shown
+from .holdings import FIGURES, holding
 from .nodes import (
     Apply,
     Compare,
@@ -142,6 +143,8 @@ def _comparisons(tree: Chain) -> Node:
 
 
 def _call(call: Call) -> Node:
+    if call.name in FIGURES:
+        return holding(call)
     symbol, arguments = None, call.arguments
     if arguments and isinstance(arguments[0], Text):
         symbol, arguments = arguments[0].symbol, arguments[1:]

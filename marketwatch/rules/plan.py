@@ -13,6 +13,7 @@ from .catalogue import SYSTEM_OF
 from .derived import DerivedRing
 from .facts import fact
 from .frame import Frame
+from .holdings import Holding, held
 from .nodes import (
     Apply,
     Compare,
@@ -101,6 +102,8 @@ class Plan:
         match node:
             case Metric():
                 return lambda frame: self._of_symbol(self._metric(node, frame), node.symbol)
+            case Holding():
+                return lambda frame: held(node, frame)
             case Fact():
                 return lambda frame: self._of_symbol(fact(node.name, frame), node.symbol)
             case WhaleCount():

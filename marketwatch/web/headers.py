@@ -27,17 +27,22 @@ SECURITY_BLOCK = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.item
 
 
 class Mark(NamedTuple):
-    """What the outermost middleware found out about a request: its id, its client, whether it came over TLS."""
+    """What the outermost middleware found out about a request: its id, its client, whether it came over TLS.
+
+    `allow`: the origin of a page elsewhere that may read the answer, "" for none.
+    """
 
     request_id: str
     client: str
     secure: bool
+    allow: str = ""
 
     @property
     def block(self) -> bytes:
         """The last header lines of an answer and the empty line."""
         secure = f"Strict-Transport-Security: {HSTS}\r\n" if self.secure else ""
-        return f"{secure}X-Request-Id: {self.request_id}\r\n\r\n".encode()
+        allow = f"Access-Control-Allow-Origin: {self.allow}\r\nVary: Origin\r\n" if self.allow else ""
+        return f"{secure}{allow}X-Request-Id: {self.request_id}\r\n\r\n".encode()
 
 
 MARK: web.RequestKey[Mark] = web.RequestKey("mark", Mark)
@@ -70,5 +75,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     headers["Server"] = SECURITY["Server"]
     mark = mark_of(request)
     headers["X-Request-Id"] = mark.request_id
+    if mark.allow:
+        headers["Access-Control-Allow-Origin"] = mark.allow
+        headers["Vary"] = f"{headers['Vary']}, Origin" if "Vary" in headers else "Origin"
     if mark.secure:
         headers.setdefault("Strict-Transport-Security", HSTS)

@@ -13,15 +13,19 @@ import math
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
 from ..clock import Clock
 from ..config import Settings
-from ..errors import InvalidRequest, RequestError, StoreError, StoreUnavailable
+from ..errors import InvalidRequest, RequestError, StoreError, StoreUnavailable, TooMany, Unauthorized
+from ..model.accounts import GUEST
 from ..telemetry import Telemetry, get_logger
-from . import guard, render
+from . import render
+from .callers import ACCOUNTS, CALLER, caller_of
 from .envelope import STATUS_CODES, failure
+from .guard import SAFE, Guard
 from .headers import MARK, Mark, RequestIds, mark_of
 from .hosts import HostList
 from .limits import Budgets, client_address
@@ -48,24 +52,24 @@ _TITLES = {
 }
 
 
-class TooManyRequests(RequestError):
+class TooManyRequests(TooMany):
     """The client has used up its minute."""
 
-    code = "RATE_LIMITED"
-    status = 429
-
-    def __init__(self, limit: int, budget: str, wait_s: float) -> None:
-        self.retry_after_s = max(1, math.ceil(wait_s))
+    def __init__(self, limit: int, budget: str, wait_s: float, whose: str) -> None:
+        seconds = max(1, math.ceil(wait_s))
         super().__init__(
-            f"More than {limit} requests a minute came from this address; the next one is welcome in {self.retry_after_s} s.",
-            [{"budget": budget, "limit": limit, "retry_after_s": self.retry_after_s}],
+            f"More than {limit} requests a minute came from this {whose}; the next one is welcome in {seconds} s.",
+            seconds,
+            [{"budget": budget, "limit": limit, "retry_after_s": seconds}],
         )
 
 
 class Gate:
     """What stands before every route. One per application."""
 
-    def __init__(self, *, settings: Settings, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(self, *, settings: Settings, clock: Clock, telemetry: Telemetry, guard: Guard) -> None:
+        self._guard = guard
+        self._cors = bool(settings.cors)
         self._hosts = HostList(bound=settings.host, allowed=settings.allowed_hosts)
         self._hops = settings.trusted_hops
         self._limits = {"general": settings.rate_limit, "data": settings.rate_limit_data, "static": _STATIC_LIMIT}
@@ -83,10 +87,15 @@ class Gate:
         peer = self._mark(request)
         try:
             self._check_host(request)
-            self._check_rate(request, handler, peer, started)
+            if hdrs.COOKIE in request.headers or hdrs.AUTHORIZATION in request.headers:
+                await self._identify(request, handler, peer, started)
+            else:
+                self._check_rate(request, handler, peer, started)
+            if self._cors and request.method == "OPTIONS" and mark_of(request).allow:
+                return await self._preflight(request)
             if request.can_read_body and (request.content_length or 0) > _most_bytes(handler):
                 raise web.HTTPRequestEntityTooLarge(_most_bytes(handler), request.content_length or 0)
-            guard.check(request, handler)
+            self._guard.check(request, handler)
             answer = await handler(request)
         except asyncio.CancelledError:
             raise
@@ -95,6 +104,8 @@ class Gate:
                 self._report(request, error)
                 raise ConnectionResetError("The answer broke off.") from error
             answer = self._failed(request, error)
+        if request.method not in SAFE and caller_of(request) is not GUEST:
+            await self._guard.note(request, handler, answer.status)
         whole = isinstance(answer, Encoded | web.Response)
         took = self._clock.monotonic() - started if whole else 0.0
         self._telemetry.http.observe(_label(request, handler), answer.status, took)
@@ -111,8 +122,29 @@ class Gate:
             headers = request.headers
             peer = client_address(peer, headers.getall(hdrs.X_FORWARDED_FOR, ()), self._hops)
             secure = secure or headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower() == "https"
-        request[MARK] = Mark(self._ids.next(), peer, secure)
+        allow = self._guard.allowed_origin(request) if self._cors else ""
+        request[MARK] = Mark(self._ids.next(), peer, secure, allow)
         return peer
+
+    async def _identify(self, request: web.Request, handler: Handler, peer: str, now: float) -> None:
+        """Who asks. Somebody who is known has limits of their own; what is not known yet counts against its address before
+        the database is asked."""
+        callers = self._guard.callers
+        caller = callers.at_once(request)
+        known = caller is not None and caller.has_account
+        self._check_rate(request, handler, f"user {caller.user_id}" if known and caller is not None else peer, now)
+        request[CALLER] = caller or await callers.find(request)
+
+    async def _preflight(self, request: web.Request) -> web.StreamResponse:
+        """A browser asks whether a page of another origin may call the API."""
+        allowed = {
+            "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
+            "Access-Control-Max-Age": "600",
+        }
+        answer = web.Response(status=204, headers=allowed)
+        await _send(request, answer)
+        return answer
 
     def _check_host(self, request: web.Request) -> None:
         host = request.headers.get(hdrs.HOST, "")
@@ -131,12 +163,14 @@ class Gate:
         wait = self.budgets.take(budget, client, now)
         if wait:
             self._telemetry.rate_limited.labels(budget).inc()
-            raise TooManyRequests(self._limits[budget], budget, wait)
+            raise TooManyRequests(self._limits[budget], budget, wait, "account" if client.startswith("user ") else "address")
 
     def _failed(self, request: web.Request, error: Exception) -> web.StreamResponse:
         """The answer to a request whose handler raised."""
         if isinstance(error, web.HTTPException) and error.status < 400:
             return _redirect(error)
+        if isinstance(error, Unauthorized) and _is_page(request):
+            return web.Response(status=303, headers={"Location": login_address(request), "Cache-Control": "no-store"})
         status, code, message, details, headers = _described(request, error)
         if status == 500:
             self._report(request, error)
@@ -178,6 +212,17 @@ def middleware(gate: Gate) -> Any:
     return handle
 
 
+def _is_page(request: web.Request) -> bool:
+    """Somebody wants to see a page for which they must sign in, and can."""
+    asked = request.method == "GET" and not request.path.startswith(_JSON_PLACES) and "HX-Request" not in request.headers
+    return asked and request.app[ACCOUNTS] is not None
+
+
+def login_address(request: web.Request) -> str:
+    """Where to sign in, and then come back to here."""
+    return f"/login?back={quote(request.path_qs, safe='')}"
+
+
 def _budget(request: web.Request) -> str:
     """Which limit a request counts against. Streams and what pages ask for as one types are data; probes are free."""
     path = request.raw_path
@@ -216,7 +261,7 @@ Described = tuple[int, str, str, list[dict[str, Any]], dict[str, str]]
 
 def _described(request: web.Request, error: Exception) -> Described:
     """Status, code, sentence, details and headers of the answer to an error."""
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, TooMany):
         return 429, error.code, str(error), error.details, {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, RequestError):
         return error.status, error.code, str(error), error.details, _HEADERS.get(error.status, {})

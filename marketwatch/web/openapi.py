@@ -22,8 +22,8 @@ from .snapshot import json_answer
 _REF = "#/components/schemas/{name}"
 _MEANINGS = {
     400: "A parameter or a field of the body is unknown, missing or wrong",
-    401: "Only the owner may do this, and the request has neither their token nor their cookie",
-    403: "The request was sent from a page of another site",
+    401: "The request does not say well enough who sends it: no token, or one that is not good now",
+    403: "Whoever asks may not do this, or the request was sent from a page of another site",
     409: "What is stored by now does not fit the request",
     404: "The coin is not watched, or there is nothing with this id",
     413: "The body is too large",
@@ -65,14 +65,14 @@ def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS, actions: Iterable[A
 def _operation(endpoint: Endpoint[Any], schema: dict[str, Any]) -> dict[str, Any]:
     parameters = list(parameters_of(endpoint.query, endpoint.path))
     named = any(part["name"].startswith("coin") or part["in"] == "path" or part["name"] == "alert_id" for part in parameters)
-    statuses = [400, *([401, 403] if endpoint.owned else []), *([404] if named else []), *([409] if endpoint.owned else [])]
+    statuses = [400, 401, 403, *([404] if named or endpoint.accounts else []), *([409] if endpoint.owned else [])]
     statuses += [429, 500, 503]
     return {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
         **({"description": endpoint.description} if endpoint.description else {}),
         "tags": [endpoint.tag],
-        **({"security": [{"owner": []}]} if endpoint.owned else {}),
+        **({} if endpoint.role in ("anyone", "guest") and not endpoint.owned else {"security": _SECURED}),
         "parameters": parameters,
         "responses": {
             "200": {"description": "Good", "content": {"application/json": {"schema": _envelope(schema)}}},
@@ -96,21 +96,30 @@ def _act(action: Action[Any]) -> dict[str, Any]:
             body["requestBody"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     (answered,), _ = msgspec.json.schema_components([action.data], ref_template=_REF)
     good = {"description": "Good", "content": {"application/json": {"schema": _envelope(answered)}}}
-    statuses = [400, *([] if action.everyone else [401, 403]), *([404] if parameters else [])]
+    everyone = action.role in ("anyone", "guest")
+    statuses = [400, *([401] if action.role != "anyone" or action.accounts else []), 403]
+    statuses += [404] if parameters or body or action.accounts else []
     statuses += [*([409] if action.conflicts else []), 413, *([415] if body else []), 429, 500, 503]
     return {
         "operationId": action.operation,
         "summary": action.summary,
         **({"description": action.description} if action.description else {}),
         "tags": [action.tag],
-        **({} if action.everyone else {"security": [{"owner": []}]}),
+        **({} if everyone else {"security": _SECURED}),
         "parameters": parameters,
         **body,
         "responses": {str(action.status): good, **{str(status): _failure(status) for status in statuses}},
     }
 
 
-_SECURITY = {"owner": {"type": "http", "scheme": "bearer", "description": "The owner's token"}}
+_SECURITY = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An access token of /api/users/login, an API key, the owner's token, or one of the identity provider",
+    }
+}
+_SECURED: list[dict[str, list[str]]] = [{"token": []}]
 
 
 def _envelope(data: dict[str, Any]) -> dict[str, Any]:
@@ -120,6 +129,9 @@ def _envelope(data: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
+_PREVIEW = (400, 401, 403, 404, 413, 415, 429, 500, 503)
+
+
 def _preview() -> dict[str, Any]:
     """A question with a body that changes nothing."""
     asked, answered = ({"$ref": _REF.format(name=kind.__name__)} for kind in (preview.PreviewAsk, preview.PreviewRow))
@@ -127,7 +139,10 @@ def _preview() -> dict[str, Any]:
     return {
         **preview.operation(),
         "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
-        "responses": {"200": good, **{str(status): _failure(status) for status in (400, 404, 413, 415, 429, 500, 503)}},
+        "responses": {
+            "200": good,
+            **{str(status): _failure(status) for status in _PREVIEW},
+        },
     }
 
 
@@ -140,7 +155,7 @@ def _export() -> dict[str, Any]:
         "summary": "A portfolio as a file",
         "description": "CSV in the format that the import takes, or JSON with everything.",
         "tags": ["portfolios"],
-        "security": [{"owner": []}],
+        "security": _SECURED,
         "parameters": list(parameters_of(book_files.ExportQuery, book_files.EXPORT_PATH)),
         "responses": {"200": good, **{str(status): _failure(status) for status in (400, 401, 403, 404, 409, 429, 500, 503)}},
     }
@@ -148,17 +163,17 @@ def _export() -> dict[str, Any]:
 
 def _price_stream() -> dict[str, Any]:
     text = "Server-sent events. Each holds the prices that changed as `{data: [price], meta}`; the first holds all of them."
-    return _stream_operation("market", "Changed prices as they happen", text, CoinsQuery, (400, 404, 429, 500, 503))
+    return _stream_operation("market", "Changed prices as they happen", text, CoinsQuery, (400, 401, 403, 404, 429, 500, 503))
 
 
 def _alert_stream() -> dict[str, Any]:
     text = "Server-sent events. Each holds the alerts that changed as `{data: [alert], meta}`; the first holds all active ones."
-    return _stream_operation("alerts", "Alerts as they change", text, NoQuery, (400, 429, 500, 503))
+    return _stream_operation("alerts", "Alerts as they change", text, NoQuery, (400, 401, 403, 429, 500, 503))
 
 
 def _replay_stream() -> dict[str, Any]:
     text = "Server-sent events: `{type: begin}`, each `step` and each change of the `alert`, then `{type: end}`."
-    statuses = (400, 404, 429, 500, 503)
+    statuses = (400, 401, 403, 404, 429, 500, 503)
     return _stream_operation("replay", "An alert's samples run once more", text, replay_stream.StreamQuery, statuses)
 
 

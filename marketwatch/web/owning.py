@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from ..model.portfolio import LOCAL_OWNER
+from .callers import caller_of
 
 
-def portfolio_owner(_request: web.BaseRequest) -> str:
-    """The id of the person. Without accounts all books are the local owner's, and the guard lets nobody else come here."""
-    return LOCAL_OWNER
+def portfolio_owner(request: web.BaseRequest) -> str:
+    """The id of whoever sent it; the owner of the program has one of their own. The guard lets no guest come here."""
+    return caller_of(request).user_id

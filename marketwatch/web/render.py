@@ -11,13 +11,14 @@ from aiohttp import web
 from .. import __version__
 from ..clock import Clock
 from ..config import Settings
+from ..model.accounts import Rank
 from ..resources import resource_dir
 from ..watch import Watch
 from .assets import Assets
+from .callers import ACCOUNTS, caller_of
 from .contexts.cursor import stay
 from .contexts.errors import ErrorPage
 from .contexts.frame import Frame, build_frame
-from .guard import is_owner
 from .keys import RENDERER, WATCH
 
 THEMES = ("auto", "dark", "light")
@@ -70,6 +71,7 @@ class Renderer:
     def frame(self, request: web.Request, *, watch: Watch | None = None) -> Frame:
         """The frame for this request: theme from its cookie, market from the slot unless another one is shown."""
         slot = request.app[WATCH]
+        caller = caller_of(request)
         theme = request.cookies.get("theme", "auto")
         return build_frame(
             watch=watch or slot.current,
@@ -79,7 +81,10 @@ class Renderer:
             theme=theme if theme in THEMES else "auto",
             path=request.path,
             version=__version__,
-            owner=is_owner(request),
+            owner=caller.rank >= Rank.ADMIN,
+            signs_in=request.app[ACCOUNTS] is not None,
+            person=caller.name if caller.has_account else "",
+            admin=caller.rank >= Rank.ADMIN,
         )
 
     def page(

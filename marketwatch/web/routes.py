@@ -1,24 +1,28 @@
-"""Every route of the program, collected from the modules that answer them."""
+"""Every route of the program, collected from the modules that answer them, and who may read what."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 
 from aiohttp import web
 
 from . import assets, openapi, probes, ws
-from .api import ACTIONS, ENDPOINTS, alert_stream, book_files, explain, preview, replay_stream
+from .api import ACTIONS, ENDPOINTS, alert_stream, book_files, preview, replay_stream
 from .api import stream as price_stream
+from .guard import SAFE, RoleName, declare_on
 from .pages import (
+    admin,
     alert_acts,
     alerts,
     deliveries,
     lab,
     lab_stream,
+    login,
     overview,
     owner,
     portfolio,
     portfolio_import,
+    profile,
     replay,
     rule_check,
     rules,
@@ -29,49 +33,68 @@ from .pages import (
     watchlist,
 )
 
-PAGES: tuple[Iterable[web.AbstractRouteDef], ...] = (
-    overview.routes,
-    symbol.routes,
-    alerts.routes,
-    alert_acts.routes,
-    deliveries.routes,
-    lab.routes,
-    rule_check.routes,
-    rules.routes,
-    lab_stream.routes,
-    portfolio.routes,
-    portfolio_import.routes,
-    watchlist.routes,
-    replay.routes,
-    status.routes,
-    search.routes,
-    theme.routes,
-    owner.routes,
-    assets.routes,
+PAGES: tuple[tuple[RoleName, RoleName, web.RouteTableDef], ...] = (
+    ("guest", "admin", overview.routes),
+    ("guest", "admin", symbol.routes),
+    ("guest", "admin", alerts.routes),
+    ("guest", "admin", alert_acts.routes),
+    ("viewer", "admin", deliveries.routes),
+    ("guest", "admin", lab.routes),
+    ("guest", "admin", rule_check.routes),
+    ("guest", "admin", rules.routes),
+    ("guest", "admin", lab_stream.routes),
+    ("viewer", "viewer", portfolio.routes),
+    ("viewer", "viewer", portfolio_import.routes),
+    ("viewer", "viewer", watchlist.routes),
+    ("guest", "admin", replay.routes),
+    ("guest", "admin", status.routes),
+    ("guest", "admin", search.routes),
+    ("anyone", "admin", theme.routes),
+    ("anyone", "admin", login.routes),
+    ("viewer", "admin", profile.routes),
+    ("admin", "admin", admin.routes),
+    ("anyone", "admin", owner.routes),
+    ("anyone", "admin", assets.routes),
+    ("anyone", "admin", probes.routes),
+    ("anyone", "admin", openapi.routes),
+)
+"""Who may read the pages of a module, and who may change something there. A handler that declares its own role keeps it."""
+
+STREAMS = (
+    (price_stream.PATH, price_stream.stream),
+    (alert_stream.PATH, alert_stream.stream),
+    (replay_stream.PATH, replay_stream.stream),
 )
 
 
 def add_routes(app: web.Application) -> None:
     """Put all routes into `app`."""
-    app.add_routes(probes.routes)
     for endpoint in ENDPOINTS:
         app.router.add_get(_pattern(endpoint.path), endpoint.handler())
     app.router.add_get(book_files.EXPORT_PATH, book_files.export)
     app.router.add_post(preview.PATH, preview.preview)
     for action in ACTIONS:
         app.router.add_route(action.method, _pattern(action.path), action.handler())
-    app.add_routes(openapi.routes)
-    app.router.add_get(price_stream.PATH, price_stream.stream)
-    app.router.add_get(alert_stream.PATH, alert_stream.stream)
-    app.router.add_get(replay_stream.PATH, replay_stream.stream)
+    for path, stream in STREAMS:
+        declare_on(stream, "guest")
+        app.router.add_get(path, stream)
+    declare_on(ws.prices, "guest")
     app.router.add_get("/ws/prices", ws.prices, allow_head=False)
-    for routes in PAGES:
+    for reads, changes, routes in PAGES:
+        for route in routes:
+            if isinstance(route, web.RouteDef) and not hasattr(route.handler, "guard"):
+                declare_on(route.handler, reads if route.method in SAFE else changes)
         app.add_routes(routes)
+
+
+_PATHS = [preview.PATH, *(one.path for one in ENDPOINTS), *(one.path for one in ACTIONS)]
+_FIXED = frozenset(path for path in _PATHS if not path.endswith("}"))
 
 
 def _pattern(path: str) -> str:
     """The route of `path`: where its last part is a parameter, that leaves out the fixed names that stand there too."""
     folder, _, last = path.rpartition("/")
-    fixed = (one.rpartition("/") for one in (preview.PATH, explain.PATH))
-    names = [name for beside, _, name in fixed if beside == folder]
-    return f"{folder}/{{{last[1:-1]}:(?!(?:{'|'.join(names)})$)[^/]+}}" if names and last.startswith("{") else path
+    names = sorted(fixed.rpartition("/")[2] for fixed in _FIXED if fixed.rpartition("/")[0] == folder)
+    if not last.startswith("{") or not names:
+        return path
+    return f"{folder}/{{{last[1:-1]}:(?!(?:{'|'.join(map(re.escape, names))})$)[^/]+}}"

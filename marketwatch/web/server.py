@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
@@ -26,8 +26,10 @@ from .api.replay_stream import REPLAY_STREAMS, ReplayStreams
 from .api.stream import STREAM, TICKER, PriceStream
 from .api.ticker import PriceTicker
 from .assets import ASSETS, Assets
-from .guard import OWNER
+from .callers import ACCOUNTS
+from .guard import OWNER, Guard
 from .headers import add_headers
+from .holders import HOLDERS, Holders
 from .keys import CLOCK, HUB, RENDERER, SETTINGS, STORE, TELEMETRY, WATCH
 from .live import LIVE, Live
 from .middleware import MAX_BODY_BYTES, Gate, ProtocolNoise, middleware
@@ -39,6 +41,9 @@ from .render import Renderer
 from .routes import add_routes
 from .sse import Hub
 from .ws import SOCKETS, PriceSockets
+
+if TYPE_CHECKING:
+    from ..accounts.accounts import Accounts
 
 _RESERVED_DESCRIPTORS = 200
 
@@ -62,14 +67,16 @@ def build_app(
     hub: Hub | None = None,
     keepalive_s: float = 15.0,
     owner: Owner | None = None,
+    accounts: Accounts | None = None,
     desk: RuleDesk | None = None,
     books: BookDesk | None = None,
 ) -> web.Application:
     """The application, ready for a runner. Whoever runs it owns the store, the slot and `tasks`.
 
-    `owner`: who may change something; without one it is made from the settings. `desk`: where rules are written; without one
-    there is nobody to write them. `books`: portfolios and watchlists. Without `tasks` the background work runs in
-    tasks of the application's own. `keepalive_s`: how long a connection may be idle, or take to send its request.
+    `owner`: who may do everything; without one it is made from the settings. `accounts`: None where the owner is the only one
+    who signs in. `desk`: where rules are written; without one there is nobody to write them. `books`: portfolios and
+    watchlists. Without `tasks` the background work runs in tasks of the application's own. `keepalive_s`: how long a connection
+    may be idle, or take to send its request.
     """
     limits = {
         "keepalive_timeout": keepalive_s,
@@ -78,7 +85,9 @@ def build_app(
         "max_field_size": 8190,
         "max_headers": 64,
     }
-    gate = Gate(settings=settings, clock=clock, telemetry=telemetry)
+    owner = owner or open_owner(settings, clock)
+    guard = Guard(settings=settings, owner=owner, accounts=accounts)
+    gate = Gate(settings=settings, clock=clock, telemetry=telemetry, guard=guard)
     app = web.Application(
         middlewares=[middleware(gate)],
         client_max_size=MAX_BODY_BYTES,
@@ -86,7 +95,8 @@ def build_app(
     )
     hub = hub or Hub(clock=clock, max_clients=_places(settings), on_cut=lambda why: telemetry.streams_cut.labels(why).inc())
     _fill(app, settings=settings, clock=clock, store=store, slot=slot, telemetry=telemetry, hub=hub)
-    app[OWNER] = owner or open_owner(settings, clock)
+    app[OWNER], app[ACCOUNTS] = owner, accounts
+    app[HOLDERS] = hub.holders = Holders(accounts)
     app[DESK].rules = desk
     app[DESK].bookkeeping = books
     app[READINESS] = Readiness(slot=slot, store=store, settings=settings, clock=clock, telemetry=telemetry, tasks=tasks)
@@ -139,6 +149,7 @@ def _background(tasks: Tasks | None) -> Any:
             "web:prices": app[TICKER].run(app[CLOCK], app[SETTINGS].sample_ms / 1000),
             "web:sockets": app[SOCKETS].run(),
             "web:lag": sample_loop_lag(app[CLOCK], app[TELEMETRY]),
+            "web:holders": app[HOLDERS].run(app[CLOCK]),
         }
         if tasks is not None:
             for name, coroutine in work.items():

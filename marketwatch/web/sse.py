@@ -18,6 +18,7 @@ from aiohttp import hdrs, web
 
 from ..clock import Clock
 from ..errors import Unavailable
+from .holders import Holders
 from .sse_client import STREAM_HEADERS, Detached, Lean, Plain, detachable, stream_head, take_over
 
 PING = b":\n\n"
@@ -109,6 +110,8 @@ class Hub:
         self._full: dict[Client, None] = {}
         self._plain: dict[Plain, None] = {}
         self._on_cut = on_cut
+        self.holders: Holders | None = None
+        """Where streams of people with an account are held, so that they end with their session."""
         self._count = 0
         self._closing = False
         self.refused = 0
@@ -194,6 +197,7 @@ class Hub:
         answer = Detached()
         take_over(request, transport, client)
         self.joined(client)
+        self._hold(request, client)
         client.send(head + beginning)
         return answer
 
@@ -212,6 +216,7 @@ class Hub:
         client = Plain(place, request, response)
         await response.prepare(request)
         self.joined(client)
+        self._hold(request, client)
         self._plain[client] = None
         client.send(beginning)
         try:
@@ -220,6 +225,10 @@ class Hub:
             self._plain.pop(client)
             self.left(client)
         return response
+
+    def _hold(self, request: web.Request, client: Client) -> None:
+        if self.holders is not None:
+            self.holders.hold(request, client, client.close)
 
     def joined(self, client: Client) -> None:
         """A client is open now."""
@@ -232,6 +241,8 @@ class Hub:
             self._count -= 1
             client.channel.left_at = self.now()
         self._full.pop(client, None)
+        if self.holders is not None:
+            self.holders.let_go(client)
 
     def filled(self, client: Client) -> None:
         """A client's buffer is full: it is sent nothing until it has drained."""

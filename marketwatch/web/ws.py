@@ -19,6 +19,7 @@ from .api.endpoint import Parameters
 from .api.market import CoinsQuery
 from .api.ticker import PriceTicker
 from .envelope import iso
+from .holders import HOLDERS
 
 MAX_COINS = 50
 _MAX_MESSAGE = 4_096
@@ -184,14 +185,20 @@ class PriceSockets:
         connection = Connection(request, socket, symbols, self._clock.monotonic())
         connection.waiting.update(connection.symbols)
         self._open[connection] = None
+        request.app[HOLDERS].hold(request, connection, lambda: self._end(connection))
         try:
             await self._send_waiting(connection, PriceTicker(self._desk))
             await self._read(connection)
         finally:
             self._open.pop(connection, None)
+            request.app[HOLDERS].let_go(connection)
             if not socket.closed:
                 await _close(connection, WSCloseCode.GOING_AWAY, b"")
         return socket
+
+    def _end(self, connection: Connection) -> None:
+        """Its session is over."""
+        self._keep(_close(connection, WSCloseCode.POLICY_VIOLATION, b"the session has ended; sign in again"))
 
     def _wanted(self, request: web.Request) -> list[str]:
         given = [coin for text in request.query.getall("coins", []) for coin in text.split(",")]

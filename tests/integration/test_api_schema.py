@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from marketwatch.clock import SystemClock
+from marketwatch.model.accounts import Role, Scope
 from marketwatch.model.alerts import Alerts, Rules
 from marketwatch.model.market import Gap, GapReason, GapState
 from marketwatch.model.portfolio import LOCAL_OWNER, Watchlist, WatchlistItem
@@ -32,6 +33,7 @@ SAMPLES = {
     "coin_1": "BTC",
     "coin_2": "ETH",
     "alert_id": "a1",
+    "user_id": "me",
     "rule_id": "r1",
     "symbol": "BTC",
     "portfolio_id": "p1",
@@ -41,7 +43,7 @@ SAMPLES = {
 
 @pytest.fixture
 async def made(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(tmp_path) as found:
+    async with world(tmp_path, accounts="open") as found:
         warm(found.watch, history("BTCUSDT", "1m", 60_000, 300, START_MS))
         found.watch.bus.publish(Gap("g", "binance", "BTCUSDT", GapReason.SILENCE, GapState.LOST, START_MS, START_MS + 1))
         found.watch.bus.publish(Rules([rule(symbols=("BTCUSDT",)), rule("r2")]))
@@ -116,7 +118,11 @@ async def test_openapi_every_answer_has_the_documented_shape_and_no_more(made: W
     whole = closed(document())
     operation = whole["paths"][endpoint.path]["get"]
     query = {one["name"]: SAMPLES[one["name"]] for one in operation["parameters"] if one["required"] and one["in"] == "query"}
-    async with made.client(owner=True) as client:
+    ada = await made.person("ada", Role.ADMIN)
+    await made.people.keys.make(ada.user_id, "bot", [Scope.READ])
+    await made.people.invitations.make(ada.user_id, Role.VIEWER)
+    async with made.client() as client:
+        client.session.headers.update(await made.bearer(ada))
         answer = await client.get(endpoint.path.format(**SAMPLES), params=query)
         body = await answer.json()
         assert answer.status == 200

@@ -11,10 +11,12 @@ from typing import TypeVar
 import pytest
 from aiohttp import web
 
+from marketwatch.accounts.owner import Owner
 from marketwatch.clock import SystemClock
 from marketwatch.config import Settings
 from marketwatch.telemetry import Telemetry
 from marketwatch.web import sse, sse_client
+from marketwatch.web.guard import Guard
 from marketwatch.web.headers import add_headers
 from marketwatch.web.middleware import Gate, middleware
 from marketwatch.web.sse import Hub
@@ -38,7 +40,8 @@ async def hub_server(first: bytes | None = None, **options: float) -> AsyncItera
     clock = SystemClock()
     hub = Hub(clock=clock, **options)  # type: ignore[arg-type]
     settings = Settings.of(rate_limit=1_000_000, rate_limit_data=1_000_000)
-    app = web.Application(middlewares=[middleware(Gate(settings=settings, clock=clock, telemetry=Telemetry()))])
+    guard = Guard(settings=settings, owner=Owner(token="", clock=clock), accounts=None)
+    app = web.Application(middlewares=[middleware(Gate(settings=settings, clock=clock, telemetry=Telemetry(), guard=guard))])
     app.on_response_prepare.append(add_headers)
 
     async def stream(request: web.Request) -> web.StreamResponse:

@@ -14,9 +14,12 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from marketwatch.accounts.accounts import Accounts
+from marketwatch.accounts.sessions import Place
 from marketwatch.alerts.rule_desk import RuleDesk
 from marketwatch.clock import Clock, ManualClock
 from marketwatch.config import Settings
+from marketwatch.model.accounts import Role, User
 from marketwatch.model.market import (
     Candle,
     Instrument,
@@ -30,13 +33,13 @@ from marketwatch.model.market import (
     Trades,
     VenueCandles,
 )
-from marketwatch.model.metrics import MetricTable
 from marketwatch.model.system import FeedState, FeedStatus
 from marketwatch.portfolio.book_desk import BookDesk
-from marketwatch.portfolio.marker import Marker
 from marketwatch.ports import MarketStore
 from marketwatch.store import open_store
+from marketwatch.store.accounts import StoredAccounts
 from marketwatch.store.books import books_of
+from marketwatch.store.reads import Reads
 from marketwatch.store.user_database import UserDatabase
 from marketwatch.tasks import Tasks
 from marketwatch.telemetry import Telemetry
@@ -147,6 +150,8 @@ async def sqlite_store(folder: Path, settings: Settings) -> AsyncIterator[Market
         await store.close()
 
 
+SECRET = "a secret of the tests that is long enough"
+PASSWORD = "correct battery staple"
 TOKEN = "the-token-of-the-tests"
 OWNER = {"Authorization": f"Bearer {TOKEN}"}
 """What makes a request the owner's."""
@@ -186,10 +191,13 @@ class World:
         self.slot = WatchSlot()
         self.telemetry = Telemetry()
         self.watch = make_watch(settings)
+        self.accounts: Accounts | None = None
+        if settings.accounts_mode != "off":
+            assert isinstance(store, Reads)
+            rows = StoredAccounts(store)
+            self.accounts = Accounts(store=rows, settings=settings, clock=clock, secret=SECRET, rounds=4)
         self.desk = desk_of(store, clock, settings)
         self.books = books_in(store, clock, settings)
-        self.marker = Marker(state=self.watch.state, candles=self.watch.candles, publish=self.watch.bus.publish)
-        self.watch.bus.subscribe(MetricTable, self.marker.on_metrics, name="marker")
 
     def build(self, *, hub: Hub | None = None, keepalive_s: float = 15.0, tasks: Tasks | None = None) -> web.Application:
         """The application; call it once."""
@@ -202,9 +210,29 @@ class World:
             hub=hub,
             tasks=tasks,
             keepalive_s=keepalive_s,
+            accounts=self.accounts,
             desk=self.desk,
             books=self.books,
         )
+
+    @property
+    def people(self) -> Accounts:
+        """The accounts of a world that has some."""
+        assert self.accounts is not None
+        return self.accounts
+
+    async def person(self, name: str, role: Role = Role.TRADER) -> User:
+        """An account with this role, whose password is `PASSWORD`. There is an admin before there is anybody else."""
+        if role is not Role.ADMIN and await self.people.store.count_users() == 0:
+            await self.person("keeper", Role.ADMIN)
+        fields: dict[str, Any] = {"email": None, "password": PASSWORD, "code": None, "place": Place("192.0.2.1")}
+        user = await self.people.users.register(username=name, by_owner=True, **fields)
+        return user if user.role is role else await self.people.users.set_standing(user, role, active=True)
+
+    async def bearer(self, user: User) -> dict[str, str]:
+        """Headers with an access token."""
+        grant = await self.people.grant(user, Place("192.0.2.1"))
+        return {"Authorization": f"Bearer {grant.access_token}"}
 
     @asynccontextmanager
     async def client(self, *, owner: bool = False) -> AsyncIterator[TestClient[web.Request, web.Application]]:
@@ -223,9 +251,13 @@ async def world(folder: Path, *, played: bool = True, clock: Clock | None = None
         if played:
             play(made.watch)
             made.slot.put(made.watch)
-            await made.books.begin(made.watch.bus.publish, made.marker)
+            await made.books.begin(made.watch.bus.publish, made.watch.marker)
             await made.desk.begin(made.watch.bus.publish)
-        yield made
+        try:
+            yield made
+        finally:
+            if made.accounts is not None:
+                await made.accounts.aclose()
 
 
 def ticks(start: int, step: int) -> Iterator[int]:

@@ -10,6 +10,8 @@ from .analytics import ENDPOINTS as ANALYTICS
 from .book_files import ACTIONS as BOOK_FILE_ACTIONS
 from .books import ACTIONS as BOOK_ACTIONS
 from .books import ENDPOINTS as BOOKS
+from .credentials import ACTIONS as CREDENTIAL_ACTIONS
+from .credentials import ENDPOINTS as CREDENTIALS
 from .deliveries import ACTIONS as DELIVERY_ACTIONS
 from .deliveries import ENDPOINTS as DELIVERIES
 from .endpoint import Endpoint
@@ -18,6 +20,8 @@ from .explain import ENDPOINTS as EXPLAINED
 from .history import ENDPOINTS as HISTORY
 from .market import ENDPOINTS as MARKET
 from .metrics import ENDPOINTS as METRICS
+from .people import ACTIONS as PEOPLE_ACTIONS
+from .people import ENDPOINTS as PEOPLE
 from .replay import ENDPOINTS as REPLAY
 from .rules import ACTIONS as RULE_ACTIONS
 from .rules import ENDPOINTS as RULES
@@ -25,12 +29,15 @@ from .seen import ACTIONS as SEEN_ACTIONS
 from .silences import ACTIONS as SILENCE_ACTIONS
 from .silences import ENDPOINTS as SILENCES
 from .system import ENDPOINTS as SYSTEM
+from .users import ACTIONS as USER_ACTIONS
+from .users import ENDPOINTS as USERS
 from .watchlists import ACTIONS as WATCHLIST_ACTIONS
 from .watchlists import ENDPOINTS as WATCHLISTS
 
 _ALERTS: tuple[Endpoint[Any], ...] = (*ALERTS, *EXPLAINED, *RULES, *SILENCES, *DELIVERIES)
-_BOOKS: tuple[Endpoint[Any], ...] = (*BOOKS, *WATCHLISTS)
-ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *_BOOKS, *SYSTEM)
+_PEOPLE: tuple[Endpoint[Any], ...] = (*BOOKS, *WATCHLISTS, *USERS, *CREDENTIALS, *PEOPLE)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *SYSTEM, *_PEOPLE)
 
 _ALERT_ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
-ACTIONS: tuple[Action[Any], ...] = (*_ALERT_ACTIONS, *BOOK_ACTIONS, *BOOK_FILE_ACTIONS, *WATCHLIST_ACTIONS)
+_BOOK_ACTIONS: tuple[Action[Any], ...] = (*BOOK_ACTIONS, *BOOK_FILE_ACTIONS, *WATCHLIST_ACTIONS)
+ACTIONS: tuple[Action[Any], ...] = (*_ALERT_ACTIONS, *_BOOK_ACTIONS, *USER_ACTIONS, *CREDENTIAL_ACTIONS, *PEOPLE_ACTIONS)

@@ -1,6 +1,6 @@
 """An action is declared once: method, path, body, answer. Handler, guard and OpenAPI follow from it.
 
-What an `Endpoint` is to reading, this is to changing: the owner alone may call it, unless it is open to `everyone`.
+What an `Endpoint` is to reading, this is to changing: admins and the owner may call it, unless `role` says otherwise.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import msgspec
 from aiohttp import web
 
 from ...errors import InvalidRequest
+from ..callers import visit_of
 from ..envelope import success
+from ..guard import RoleName, declare_on
 from ..owning import portfolio_owner
 from ..snapshot import json_answer
 from .desk import DESK
@@ -29,7 +31,8 @@ class Action(Generic[Q]):
     """`method path`. The fields of `query` are the parts of the path; `body` is the type of the JSON body, None without one.
 
     `answer(desk, query, body)` makes the data of the envelope, of the type `data`; `status` goes with it. `operation` is the
-    operation's id.
+    operation's id. `role`: who may call it. `accounts`: it is about accounts, and the answer is told of the `Visit` as well;
+    `person`: no API key may call it.
     """
 
     method: str
@@ -43,7 +46,10 @@ class Action(Generic[Q]):
     operation: str
     status: int = 200
     description: str = ""
-    everyone: bool = False
+    role: RoleName = "admin"
+    accounts: bool = False
+    person: bool = False
+    budget: str = "data"
     conflicts: bool = False
     """It may answer 409."""
     owned: bool = False
@@ -63,15 +69,16 @@ class Action(Generic[Q]):
             query = parameters.parse(request)
             body = None if decoder is None else await self._body(request, decoder)
             async with asyncio.timeout(_HANDLER_S):
-                whose = (portfolio_owner(request),) if self.owned else ()
-                data = await self.answer(desk, query, body, *whose)
+                more: tuple[Any, ...] = (visit_of(request),) if self.accounts else ()
+                more = (portfolio_owner(request),) if self.owned else more
+                data = await self.answer(desk, query, body, *more)
             return json_answer(success(data, now_ms=desk.clock.now_ms(), source=desk.source), status=self.status)
 
         handle_any = cast("Any", handle)
-        handle_any.budget, handle_any.label = "data", self.path
+        handle_any.budget, handle_any.label = self.budget, self.path
         if self.max_bytes is not None:
             handle_any.max_bytes = self.max_bytes
-        handle_any.guard = "anyone" if self.everyone else "owner"
+        declare_on(handle_any, "viewer" if self.owned else self.role, accounts=self.accounts, person=self.person)
         return handle
 
     async def _body(self, request: web.Request, decoder: msgspec.json.Decoder[Any]) -> Any:

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from ...portfolio.export import to_csv, to_json
 from ...portfolio.imports.read import Preview
-from ..guard import owner_only
+from ..guard import allow
 from ..owning import portfolio_owner
 from .action import Action
 from .book_rows import Id, PortfolioRow, TransactionRow, transaction_row
@@ -133,7 +133,7 @@ EXPORT_PATH = "/api/portfolio/{portfolio_id}/export"
 _export_parameters = Parameters(ExportQuery)
 
 
-@owner_only
+@allow("viewer")
 async def export(request: web.Request) -> web.Response:
     """The transactions as a file: CSV in the format that the import takes, or JSON with everything."""
     desk = request.app[DESK]

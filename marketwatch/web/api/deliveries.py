@@ -164,7 +164,7 @@ async def _test(desk: Desk, _query: NoQuery, body: TestAsk) -> TestRow:
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         "/api/deliveries", "Notices and what became of them", DeliveriesQuery, list[DeliveryRow], deliveries, "alerts",
-        description="Newest first.",
+        description="Newest first.", role="viewer",
     ),
 )  # fmt: skip
 ACTIONS: tuple[Action[Any], ...] = (

@@ -14,8 +14,9 @@ import msgspec
 from aiohttp import web
 
 from ...errors import InvalidRequest
+from ..callers import visit_of
 from ..envelope import success
-from ..guard import owner_only
+from ..guard import RoleName, declare_on
 from ..owning import portfolio_owner
 from ..snapshot import json_answer
 from .desk import DESK
@@ -30,7 +31,8 @@ class Endpoint(Generic[Q]):
     """`GET path`. The fields of `query` are its parameters: those named in the path, the others in the query string.
 
     `answer` makes the data of the envelope, of the type `data`, or is a coroutine function that does. `hot`: it depends on
-    memory only, and the encoded answer may be shared until the market moves.
+    memory only, and the encoded answer may be shared until the market moves. `role`: who may call it. `accounts`: it is about
+    accounts, and the answer is told of the `Visit` as well.
     """
 
     path: str
@@ -42,8 +44,11 @@ class Endpoint(Generic[Q]):
     hot: bool = False
     description: str = ""
     operation: str = ""
+    role: RoleName = "guest"
+    accounts: bool = False
+    person: bool = False
     owned: bool = False
-    """It is about what a person owns: only they may ask, and `answer` is told who it is."""
+    """It is about what a person owns: whoever has an account may ask, and `answer` is told who it is."""
 
     @property
     def name(self) -> str:
@@ -59,8 +64,7 @@ class Endpoint(Generic[Q]):
         handle = _hot(self, parameters) if self.hot else _plain(self, parameters)
         cast("Any", handle).budget = "data"
         cast("Any", handle).label = self.path
-        if self.owned:
-            owner_only(handle)
+        declare_on(handle, "viewer" if self.owned else self.role, accounts=self.accounts, person=self.person)
         return handle
 
 
@@ -82,8 +86,9 @@ def _hot(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
 def _plain(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         desk = request.app[DESK]
-        whose = (portfolio_owner(request),) if endpoint.owned else ()
-        data = endpoint.answer(desk, parameters.parse(request), *whose)
+        more: tuple[Any, ...] = (visit_of(request),) if endpoint.accounts else ()
+        more = (portfolio_owner(request),) if endpoint.owned else more
+        data = endpoint.answer(desk, parameters.parse(request), *more)
         if inspect.isawaitable(data):
             async with asyncio.timeout(_HANDLER_S):
                 data = await data

@@ -242,6 +242,6 @@ ACTIONS: tuple[Action[Any], ...] = (
         "alerts",
         operation="rules_explain",
         description="For editors: the value of each term, the truth of each part; a mistake answers 400 with column and hint.",
-        everyone=True,
+        role="guest",
     ),
 )

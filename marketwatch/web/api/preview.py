@@ -18,7 +18,7 @@ from ...lab.question import DAY_MS, MOST_SYMBOLS, Durations, question
 from ...lab.trace import Trace
 from ...rules.errors import RuleError
 from ..envelope import iso, success
-from ..guard import anyone
+from ..guard import allow
 from ..snapshot import json_answer
 from .desk import DESK, Desk
 from .parameters import read_time
@@ -253,7 +253,7 @@ def _metric_row(trace: Trace) -> MetricRow:
     return MetricRow(trace.symbol, trace.metric, trace.operator, trace.threshold, trace.grid_ms // 1000, points)
 
 
-@anyone
+@allow("guest")
 async def preview(request: web.Request) -> web.Response:
     """Answer a question; 400 with the column for a rule that cannot be understood."""
     desk = request.app[DESK]

@@ -14,6 +14,7 @@ from ...model.alerts import AlertState
 from ...replay.pins import AROUND_MS
 from ...replay.rerun import Rerun, Step, read_script
 from ..envelope import iso
+from ..holders import HOLDERS
 from ..sse import frame
 from .alerts import Name, alert_row
 from .desk import DESK, Desk
@@ -56,10 +57,18 @@ class ReplayStreams:
             rerun = Rerun(script, settings=desk.settings, watch=desk.watch)
             answer = web.StreamResponse(headers=_HEADERS)
             await answer.prepare(request)
+            request.app[HOLDERS].hold(request, answer, lambda: _cut(request))
             await _Playing(answer, rerun, desk, query.speed).play()
+            request.app[HOLDERS].let_go(answer)
             return answer
         finally:
             self.running -= 1
+
+
+def _cut(request: web.Request) -> None:
+    """Its session is over."""
+    if request.transport is not None:
+        request.transport.close()
 
 
 class _Playing:

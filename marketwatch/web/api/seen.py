@@ -46,10 +46,10 @@ ACTIONS: tuple[Action[Any], ...] = (
     Action(
         "POST", PATH, "Acknowledge an alert", AlertQuery, None, AlertRow, _put, "alerts", "alert_acknowledge",
         description="Somebody has seen it: it does not count in the bell any more and is not repeated. The first time counts.",
-        conflicts=True,
+        conflicts=True, role="trader",
     ),
     Action(
         "DELETE", PATH, "Take an acknowledgement back", AlertQuery, None, AlertRow, _delete, "alerts", "alert_unacknowledge",
-        conflicts=True,
+        conflicts=True, role="trader",
     ),
 )  # fmt: skip

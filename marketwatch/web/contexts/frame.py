@@ -97,7 +97,7 @@ class Frame:
     """Everything that `base.html` needs beside the page itself. `source_word` is empty on the live market, `cursor` None on
     pages that show no market.
 
-    `owner`: whoever looks may change something. Fragments are the same for everybody, so what only the owner can use has the
+    `owner`: whoever looks may change what is everybody's. Fragments are the same for all, so what only they can use has the
     class `owner-only` there, and the page hides it from others. A page of an earlier moment leaves it out."""
 
     theme: str  # auto, dark or light
@@ -114,6 +114,11 @@ class Frame:
     version: str
     waiting: str  # not empty while no market is open
     owner: bool = False
+    signs_in: bool = False
+    """People have accounts here."""
+    person: str = ""
+    """The name of whoever is signed in."""
+    admin: bool = False
     cursor: CursorView | None = None
 
     @property
@@ -246,6 +251,9 @@ def build_frame(
     path: str,
     version: str,
     owner: bool = False,
+    signs_in: bool = False,
+    person: str = "",
+    admin: bool = False,
 ) -> Frame:
     """The frame for one request."""
     now_ms = market_now_ms(watch, clock) if watch is not None else clock.now_ms()
@@ -265,4 +273,7 @@ def build_frame(
         version=version,
         waiting=waiting if watch is None else "",
         owner=owner,
+        signs_in=signs_in,
+        person=person,
+        admin=admin,
     )

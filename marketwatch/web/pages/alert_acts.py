@@ -13,6 +13,7 @@ from ...model.silences import EVERYTHING
 from ..api.desk import DESK
 from ..api.seen import acknowledge
 from ..api.silences import SilenceAsk, end, made, put, snooze
+from ..guard import allow
 from ..paths import own_path
 
 routes = web.RouteTableDef()
@@ -47,6 +48,7 @@ def _needed(form: Mapping[str, Any], name: str) -> str:
 
 
 @routes.post("/alerts/acknowledge")
+@allow("trader")
 async def seen(request: web.Request) -> web.Response:
     """Acknowledge `alert_id`, or take that back where the form says `undo`."""
     form = await request.post()
@@ -55,6 +57,7 @@ async def seen(request: web.Request) -> web.Response:
 
 
 @routes.post("/alerts/snooze")
+@allow("trader")
 async def later(request: web.Request) -> web.Response:
     """Snooze `alert_id` `for` a while."""
     form = await request.post()

@@ -24,7 +24,6 @@ from ..contexts.book_pages import (
     entry_view,
     fields_of,
 )
-from ..guard import owner_only
 from ..keys import HUB, RENDERER
 from ..live import LIVE
 from ..live_book import book_channel
@@ -53,7 +52,6 @@ async def book_of(request: web.Request) -> Book:
 
 
 @routes.get("/portfolio")
-@owner_only
 async def listed(request: web.Request) -> web.Response:
     """All portfolios with their totals."""
     return await _list(request, {}, "", 200)
@@ -71,7 +69,6 @@ async def _list(request: web.Request, entry: Mapping[str, str], mistake: str, st
 
 
 @routes.post("/portfolio")
-@owner_only
 async def create(request: web.Request) -> web.Response:
     """A new portfolio; the same page with what is wrong where it cannot be."""
     entry = await fields(request, "name", "base_currency", "cost_method")
@@ -86,7 +83,6 @@ async def create(request: web.Request) -> web.Response:
 
 
 @routes.get(_ONE)
-@owner_only
 async def show(request: web.Request) -> web.Response:
     """One portfolio: what it is worth, what it holds, how it went, what was entered."""
     desk = request.app[DESK]
@@ -135,7 +131,6 @@ def _channel(request: web.Request) -> str:
 
 
 @routes.get("/stream/portfolio/{portfolio_id}")
-@owner_only
 async def stream(request: web.Request) -> web.StreamResponse:
     """Fragments of one portfolio's page, each second."""
     await book_of(request)
@@ -145,7 +140,6 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 
 @routes.post(_ONE + "/rename")
-@owner_only
 async def rename(request: web.Request) -> web.Response:
     """Another name."""
     entry = await fields(request, "name")
@@ -154,7 +148,6 @@ async def rename(request: web.Request) -> web.Response:
 
 
 @routes.post(_ONE + "/delete")
-@owner_only
 async def delete(request: web.Request) -> web.Response:
     """Into the bin; the page says how to take that back."""
     book = await request.app[DESK].books.remove(portfolio_owner(request), request.match_info["portfolio_id"])
@@ -162,7 +155,6 @@ async def delete(request: web.Request) -> web.Response:
 
 
 @routes.post(_ONE + "/restore")
-@owner_only
 async def restore(request: web.Request) -> web.Response:
     """Out of the bin."""
     book = await request.app[DESK].books.restore(portfolio_owner(request), request.match_info["portfolio_id"])
@@ -170,7 +162,6 @@ async def restore(request: web.Request) -> web.Response:
 
 
 @routes.get(_ONE + "/transactions/new")
-@owner_only
 async def new(request: web.Request) -> web.Response:
     """An empty form."""
     book = await book_of(request)
@@ -179,7 +170,6 @@ async def new(request: web.Request) -> web.Response:
 
 
 @routes.get(_ENTRY)
-@owner_only
 async def edit(request: web.Request) -> web.Response:
     """The form of a transaction."""
     book = await book_of(request)
@@ -206,7 +196,6 @@ def _form(request: web.Request, book: Book, entry: Mapping[str, str], error: Req
 
 
 @routes.post(_ONE + "/transactions")
-@owner_only
 async def enter(request: web.Request) -> web.Response:
     """Books a transaction; the form again with what is wrong where it cannot be."""
     entry = await fields(request, *FIELDS)
@@ -219,7 +208,6 @@ async def enter(request: web.Request) -> web.Response:
 
 
 @routes.post(_ENTRY)
-@owner_only
 async def change(request: web.Request) -> web.Response:
     """Books it anew."""
     entry = await fields(request, *FIELDS, "version")
@@ -235,7 +223,6 @@ async def change(request: web.Request) -> web.Response:
 
 
 @routes.post(_ENTRY + "/delete")
-@owner_only
 async def drop(request: web.Request) -> web.Response:
     """Takes it out; the form again with the reason where the books need it."""
     desk, owner, portfolio_id = request.app[DESK], portfolio_owner(request), request.match_info["portfolio_id"]

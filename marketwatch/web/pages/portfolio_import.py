@@ -13,7 +13,6 @@ from ..api.book_files import MAX_FILE_BYTES
 from ..api.desk import DESK
 from ..contexts.book import book_href
 from ..contexts.book_pages import MOST_ROWS, FileView, ImportPage, file_view
-from ..guard import owner_only
 from ..keys import RENDERER
 from ..owning import portfolio_owner
 from .portfolio import book_of, goto
@@ -25,7 +24,6 @@ Problems = tuple[tuple[int, str, str], ...]
 
 
 @routes.get(_PATH)
-@owner_only
 async def ask(request: web.Request) -> web.Response:
     """The form for a file."""
     return _page(request, await book_of(request))
@@ -47,7 +45,6 @@ def _page(
 
 
 @routes.post(_PATH)
-@owner_only
 async def take(request: web.Request) -> web.Response:
     """Shows what a file holds; with `confirm` it is imported, all of it or nothing."""
     desk, owner = request.app[DESK], portfolio_owner(request)

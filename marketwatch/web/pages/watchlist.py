@@ -13,7 +13,6 @@ from ..api.desk import DESK
 from ..api.watchlists import symbol_of
 from ..contexts.book_pages import ItemView, ListView, WatchlistsPage
 from ..contexts.frame import symbol_href
-from ..guard import owner_only
 from ..keys import RENDERER
 from ..owning import portfolio_owner
 from .portfolio import fields, goto
@@ -24,7 +23,6 @@ Edit = Callable[[list[WatchlistItem]], list[WatchlistItem]]
 
 
 @routes.get("/watchlist")
-@owner_only
 async def show(request: web.Request) -> web.Response:
     """All lists; `add`: a symbol that is to be put into one of them."""
     return await _page(request)
@@ -58,7 +56,6 @@ def _view(request: web.Request, one: Watchlist) -> ListView:
 
 
 @routes.post("/watchlist")
-@owner_only
 async def create(request: web.Request) -> web.Response:
     """A new list, with a first symbol where one was given."""
     desk, entry = request.app[DESK], await fields(request, "name", "symbol")
@@ -71,7 +68,6 @@ async def create(request: web.Request) -> web.Response:
 
 
 @routes.post(_ONE + "/add")
-@owner_only
 async def add(request: web.Request) -> web.Response:
     """A symbol at the end of a list."""
     desk, entry = request.app[DESK], await fields(request, "symbol", "note")
@@ -86,7 +82,6 @@ async def add(request: web.Request) -> web.Response:
 
 
 @routes.post(_ONE + "/item")
-@owner_only
 async def change(request: web.Request) -> web.Response:
     """What the button of a row says: another note, a place up or down, or out of the list."""
     entry = await fields(request, "symbol", "note", "act")
@@ -119,7 +114,6 @@ async def _change(request: web.Request, edit: Edit) -> web.Response:
 
 
 @routes.post(_ONE + "/delete")
-@owner_only
 async def delete(request: web.Request) -> web.Response:
     """For good."""
     await request.app[DESK].books.lists.drop(portfolio_owner(request), request.match_info["watchlist_id"])

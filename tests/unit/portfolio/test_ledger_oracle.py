@@ -119,6 +119,9 @@ def test_edited_or_deleted_entries_equal_a_fresh_replay_in_any_order() -> None:
                 continue
             for one in kept:
                 assert one_by_one.follows(one)
-                one_by_one.append(one)
+                before, fork = one_by_one.statement(), one_by_one.fork()
+                fork.append(one)
+                assert one_by_one.statement() == before
+                one_by_one = fork
             assert one_by_one.statement() == expected
     assert compared == 500

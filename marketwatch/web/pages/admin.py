@@ -1,0 +1,92 @@
+"""`/admin`: people, invitations, the audit log."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from aiohttp import web
+
+from ...accounts.preferences import read_preferences
+from ...errors import InvalidRequest, RequestError
+from ...model.accounts import Role
+from ..api.people import RoleWord, invite, reset_totp, set_standing, withdraw
+from ..callers import visit_of
+from ..contexts.accounts import ROLES, AdminPage, Shown, audit_view, invitation_view, person_view
+from ..forms import field, read_form
+from ..guard import allow
+from ..keys import RENDERER
+
+routes = web.RouteTableDef()
+_ENTRIES = 50
+_LATEST = 2**53 - 1
+
+
+async def _page(request: web.Request, *, shown: Shown | None = None, error: RequestError | None = None) -> web.Response:
+    visit = visit_of(request)
+    accounts = visit.accounts
+    own = await accounts.store.user(visit.caller.user_id) if visit.caller.has_account else None
+    zone = read_preferences(own.preferences).time_zone if own is not None else "UTC"
+    before = request.query.get("before", "")
+    entries = await accounts.store.audit_before(int(before) if before.isdecimal() and len(before) < 16 else _LATEST, _ENTRIES)
+    context = AdminPage(
+        people=tuple(person_view(user, zone) for user in await accounts.users.all()),
+        roles=ROLES,
+        invitations=tuple(
+            invitation_view(one, zone, is_open=accounts.invitations.is_open(one)) for one in await accounts.invitations.all()
+        ),
+        audit=tuple(audit_view(entry, zone) for entry in entries),
+        older=f"/admin?before={entries[-1].sequence}#audit" if entries and entries[-1].sequence > 1 else "",
+        shown=shown or Shown(),
+        mistake=str(error or ""),
+    )
+    status = error.status if error is not None else 200
+    return request.app[RENDERER].page(request, "admin.html", context, status=status)
+
+
+def _done(place: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": f"/admin#{place}", "Cache-Control": "no-store"})
+
+
+def _role(text: str) -> Role:
+    if text not in get_args(RoleWord):
+        raise InvalidRequest(f'The role "{text[:20]}" is not known; it must be one of {", ".join(ROLES)}.')
+    return Role(text)
+
+
+@routes.get("/admin", allow_head=False)
+@allow("admin", accounts=True, person=True)
+async def show(request: web.Request) -> web.Response:
+    """The page; `before` leads to older entries of the audit log."""
+    return await _page(request)
+
+
+@routes.post("/admin/people")
+@allow("admin", accounts=True, person=True)
+async def people(request: web.Request) -> web.Response:
+    """Another role for somebody, on or off, or no second factor any more."""
+    form = await read_form(request)
+    visit, user_id = visit_of(request), field(form, "user_id")
+    try:
+        if field(form, "act") == "reset":
+            await reset_totp(visit, user_id)
+        else:
+            await set_standing(visit, user_id, _role(field(form, "role")), active=field(form, "active") == "on")
+    except RequestError as error:
+        return await _page(request, error=error)
+    return _done("people")
+
+
+@routes.post("/admin/invitations")
+@allow("admin", accounts=True, person=True)
+async def invitations(request: web.Request) -> web.Response:
+    """A new invitation, whose link is shown this one time, or the end of one."""
+    form = await read_form(request)
+    visit = visit_of(request)
+    try:
+        if field(form, "invitation_id"):
+            await withdraw(visit, field(form, "invitation_id"))
+            return _done("invitations")
+        _, code = await invite(visit, _role(field(form, "role")), field(form, "email") or None)
+    except RequestError as error:
+        return await _page(request, error=error)
+    return await _page(request, shown=Shown(invitation=f"{request.scheme}://{request.host}/register?invite={code}"))
