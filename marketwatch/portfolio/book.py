@@ -54,15 +54,21 @@ def rewritten(book: Book, put: Sequence[Transaction], drop: Sequence[str]) -> Bo
 
     Entries behind all others are appended to a fork of the ledger, anything else is booked anew; both say the same."""
     added = sorted(put, key=order)
-    if added and not drop and book.ledger is not None and book.ledger.follows(added[0]):
-        if {one.transaction_id for one in put}.isdisjoint(one.transaction_id for one in book.entries):
-            ledger = book.ledger.fork()
-            for one in added:
-                ledger.append(one)
-            return Book(book.portfolio, (*book.entries, *added), ledger)
+    known = {one.transaction_id for one in book.entries}
+    new = known.isdisjoint(one.transaction_id for one in added)
+    if added and new and not drop and book.ledger is not None and book.ledger.follows(added[0]):
+        return Book(book.portfolio, (*book.entries, *added), _continued(book.ledger, added))
     by_id = {one.transaction_id: one for one in book.entries}
     for gone in drop:
         by_id.pop(gone, None)
     by_id |= {one.transaction_id: one for one in put}
     ordered = tuple(sorted(by_id.values(), key=order))
     return Book(book.portfolio, ordered, Ledger.replay(book.portfolio, ordered))
+
+
+def _continued(ledger: Ledger, added: Sequence[Transaction]) -> Ledger:
+    """A fork with further entries; the ledger itself stays as it is."""
+    fork = ledger.fork()
+    for one in added:
+        fork.append(one)
+    return fork
