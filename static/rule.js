@@ -1,9 +1,8 @@
 // The rule's form: names completed while one types, symbols found by a few letters, the lab's link with what is written.
-import "./lab_names.js";
-
 const form = document.getElementById("rule");
 
 if (form) {
+  import("./lab_names.js");
   const find = document.getElementById("find-symbol");
   const symbols = document.getElementById("symbols");
   find.hidden = symbols.options.length < 12;

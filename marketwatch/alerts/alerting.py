@@ -66,6 +66,8 @@ class Alerting:
             current=lambda: self._watch.state.rules,
         )
         await self.rulebook.refresh()
+        if not self.rulebook.rules:
+            self._desk.take_file([])
         await self._restore()
 
     async def _take_silences(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from marketwatch.alerts.alerting import Alerting
+from marketwatch.alerts.rule_sheet import read_sheet
 from marketwatch.clock import ManualClock
 from marketwatch.config import Settings
 from marketwatch.model.alerts import Alert, AlertState
@@ -192,3 +193,18 @@ async def test_versions_of_rules_go_on_after_a_restart(tmp_path: Path) -> None:
         await second.writer.flush()
         history = await store.rules("file-up", every_version=True)
         assert [rule.expression for rule in history] == ["price > 200", "price > 100"]
+
+
+async def test_own_rule_is_in_force_beside_a_file_without_any_and_after_the_next_start(tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_bytes(b"alert_thresholds: off\n")
+    async with _store(tmp_path) as store:
+        life = await _begin(tmp_path, store)
+        desk = desk_of(store, ManualClock(START_MS), _settings(tmp_path))
+        await desk.begin(life.watch.bus.publish)
+        desk.take_file([])
+        await desk.create(read_sheet({"name": "Mine", "expression": "price > 100"}))
+        again = await _begin(tmp_path, store)
+        assert set(again.watch.state.rules) == {"mine"}
+        again.tell(0, 150.0)
+        again.tell(1, 150.0)
+        assert [(one.rule_id, one.state) for one in again.shown] == [("mine", AlertState.FIRING)]

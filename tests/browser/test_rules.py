@@ -139,7 +139,7 @@ async def test_axe_finds_nothing_on_the_owner_s_pages(
     assert await violations(page) == []
 
 
-@pytest.mark.parametrize("path", ["/alerts/rules/new", "/alerts/rules/default-drawdown", "/alerts", "/symbols/BTCUSDT"])
+@pytest.mark.parametrize("path", ["/alerts/rules/new", "/alerts/rules/default-drawdown", "/alerts"])
 @pytest.mark.parametrize("width", [320, 768])
 async def test_owner_s_pages_have_no_sideways_scroll(demo: Program, look: Open, path: str, width: int) -> None:
     page = await look(demo, path, width=width, owner=True)

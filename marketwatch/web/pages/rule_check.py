@@ -9,9 +9,12 @@ from ...errors import RequestError, StoreError
 from ...lab.question import DAY_MS, MOST_SYMBOLS
 from ...rules.errors import RuleError
 from ..api.desk import DESK, Desk
-from ..api.preview import LAB, PreviewAsk, answer
+from ..api.explain import ExplainAsk, explain_expression
+from ..api.market import NoQuery
+from ..api.preview import LAB, MOST_TEXT, PreviewAsk, answer
 from ..contexts.rule_form import Entry
-from ..contexts.rule_trial import CheckPage, Now, TrialView, broken, history_of, trial_of
+from ..contexts.rule_trial import CheckPage, Now, TermView, TrialView, broken, history_of, trial_of
+from ..format import UNKNOWN
 from ..keys import RENDERER, WATCH
 from .overview import connecting
 
@@ -47,7 +50,10 @@ async def _trial(request: web.Request, entry: Entry, look: str) -> TrialView:
 
 async def _said(desk: Desk, entry: Entry, symbol: str) -> Now:
     """What the expression says at the moment. Raises InvalidRequest with the column of a mistake."""
-    return Now("unknown", "", ())
+    row = await explain_expression(desk, NoQuery(), ExplainAsk(entry.expression[:MOST_TEXT], symbol))
+    return Now(
+        row.truth, row.sentence, tuple(TermView(one.term, UNKNOWN if one.value is None else one.shown) for one in row.terms)
+    )
 
 
 async def _history(request: web.Request, desk: Desk, entry: Entry, symbol: str) -> tuple[str, str]:
