@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -25,11 +25,11 @@ from .feed.choose import open_feed, probe_live
 from .memory import settle
 from .model.market import Source
 from .model.system import Level, Notice
-from .portfolio.library import Library
+from .portfolio.book_desk import BookDesk
 from .ports import DurableStore, Feed, Resumable
 from .session import Session
 from .store import open_store
-from .store.books import StoredBooks
+from .store.books import books_of
 from .store.home import HomeStore
 from .store.switch import SwitchStore
 from .store.user_database import UserDatabase
@@ -40,7 +40,6 @@ from .web.server import build_app
 
 if TYPE_CHECKING:
     from .accounts.accounts import Accounts
-    from .store.reads import Reads
 
 log = get_logger(__name__)
 Announce = Callable[[str], None]
@@ -74,12 +73,11 @@ class Application:
         self.slot = WatchSlot()
         self.store = SwitchStore()
         self.database = UserDatabase(settings, clock=self.clock)
-        self.library = Library(self._books)
-        self._leave_books: Callable[[], None] | None = None
         accounts_on = settings.accounts_mode != "off"
         self.home = HomeStore(settings, clock=self.clock, database=self.database) if accounts_on else None
         """The user's database, held open whatever plays, where people have accounts in it."""
         self.desk = RuleDesk(database=self.database, clock=self.clock, file=settings.rules_file)
+        self.books = BookDesk(database=self.database, stores=books_of, clock=self.clock)
         self._listener = listener
         self._failing: set[str] = set()
 
@@ -96,6 +94,7 @@ class Application:
             await stack.enter_async_context(self._server())
             market = self.tasks.start("market", self._market())
             self.tasks.start("own rules", self.desk.run())
+            self.tasks.start("books", self.books.run())
             self.tasks.start("settle", self._settle(), critical=False)
             waiter = asyncio.create_task(stop.wait(), name="stop")
             await asyncio.wait({market, waiter}, return_when=asyncio.FIRST_COMPLETED)
@@ -146,6 +145,7 @@ class Application:
             owner=self.owner,
             accounts=self.accounts,
             desk=self.desk,
+            books=self.books,
         )
         runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_SHUTDOWN_S, keepalive_timeout=15.0)
         await runner.setup()
@@ -234,28 +234,12 @@ class Application:
             on_error=self._on_handler_error,
             keep_store=self.home is not None and store is self.home.store,
             desk=self.desk,
+            books=self.books,
         )
-        await self._follow_books(session)
         self.store.use(store)
         self.slot.put(session.watch, session.alerting.lookout, session.outbox)
         log.info("market_open", venue=feed.venue, source=feed.source.value, symbols=len(instruments))
         return session
-
-    async def _follow_books(self, session: Session) -> None:
-        """Mark what people own at the prices of this market; it lies in the user's database whatever market is watched."""
-        if self._leave_books is not None:
-            self._leave_books()
-        try:
-            if self.database.begun:
-                await self.library.load()
-        except StoreError as error:
-            log.warning("books_not_read", reason=str(error))
-        self._leave_books = self.library.follow(session.watch.marker.use)
-
-    @asynccontextmanager
-    async def _books(self) -> AsyncIterator[StoredBooks]:
-        async with self.database.reach() as store:
-            yield StoredBooks(cast("Reads", store))
 
     def _store_for(self, feed: Feed) -> DurableStore:
         """The user's database for what is real; a throw-away one for the demo market unless the settings keep it."""

@@ -22,8 +22,10 @@ from .errors import ConfigError, FeedError, MarketwatchError, StoreError, StoreR
 from .feed.choose import open_feed, probe_live
 from .feed.record import record as record_frames
 from .model.accounts import Role, User
+from .portfolio.book_desk import BookDesk
 from .session import Session
 from .store import open_store
+from .store.books import books_of
 from .store.home import HomeStore
 from .store.user_database import UserDatabase
 from .tasks import Tasks
@@ -101,6 +103,7 @@ async def seed(settings: Settings, file: Path) -> int:
         tasks=tasks,
         on_error=lambda name, error: failures.append(f"{name}: {error!r}"),
         desk=RuleDesk(database=database, clock=clock, file=settings.rules_file),
+        books=BookDesk(database=database, stores=books_of, clock=clock),
     )
     async with session:
         await session.feed_ended()

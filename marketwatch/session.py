@@ -15,6 +15,7 @@ from .model.market import Instrument
 from .model.system import FeedState, FeedStatus, Level, Notice
 from .notify.endpoints import routes
 from .notify.outbox import Outbox
+from .portfolio.book_desk import BookDesk
 from .ports import Feed, MarketStore
 from .replay.pins import IncidentPins
 from .store.writer import StoreWriter
@@ -43,6 +44,7 @@ class Session:
         tasks: Tasks,
         on_error: ErrorHook,
         desk: RuleDesk,
+        books: BookDesk,
         keep_store: bool = False,
     ) -> None:
         self.feed = feed
@@ -62,6 +64,7 @@ class Session:
             routes=routes(settings),
         )
         self.writer.subscribe(self.watch.bus)
+        self._books = books
         self.alerting = Alerting(watch=self.watch, store=store, settings=settings, clock=clock, desk=desk)
         self.pins = IncidentPins(watch=self.watch, sample_ms=settings.sample_ms)
         self.outbox = Outbox(store=store, settings=settings, clock=clock, publish=self.watch.bus.publish, source=feed.source)
@@ -75,6 +78,7 @@ class Session:
         endless = self.feed.source.value in ("live", "demo")
         self._tasks.start(self._writer_task, self.writer.run())
         self._tasks.start(self._report_task, self._report())
+        await self._books.begin(self.watch.bus.publish, self.watch.marker)
         await self.alerting.begin()
         self._tasks.start(self._alerts_task, self.alerting.run())
         self._tasks.start(self._notify_task, self.outbox.run())

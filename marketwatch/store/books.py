@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import Conflict, NotFound
 from ..model.portfolio import CostMethod, Portfolio, Transaction, TransactionKind, Watchlist, WatchlistItem
+from ..ports import MarketStore
 from .reads import Bulk, Reads, Step
 from .rows import clean
 
@@ -165,3 +166,9 @@ def _decimal(value: Any) -> Decimal | None:
 def _items(watchlist: Watchlist) -> list[tuple[Any, ...]]:
     unique = {clean(item.symbol): clean(item.note) for item in watchlist.items}
     return [(clean(watchlist.watchlist_id), symbol, place, note) for place, (symbol, note) in enumerate(unique.items())]
+
+
+def books_of(store: MarketStore) -> StoredBooks:
+    """The books in the database of an open store of ours."""
+    assert isinstance(store, Reads), f"{type(store).__name__} keeps no books"
+    return StoredBooks(store)

@@ -13,10 +13,13 @@ from ..telemetry import get_logger
 from ..watch import Watch, WatchSlot
 from . import format as fmt
 from .alert_history import AlertHistory
+from .api.desk import Desk
 from .contexts.alerts import Query
 from .contexts.bell import bell_of, count_of
 from .contexts.frame import ClockView, bar_state, market_now_ms, notice_views
 from .live_alerts import AlertsChannel
+from .live_book import PREFIX as BOOK_PREFIX
+from .live_book import BookChannel
 from .live_channel import Channel
 from .live_overview import OverviewChannel
 from .live_status import StatusChannel
@@ -55,6 +58,9 @@ class Live:
         self._symbols: dict[str, SymbolChannel] = {}
         self._alerts: dict[str, AlertsChannel] = {}
         self.history = AlertHistory(store=store, slot=slot)
+        self._books: dict[str, BookChannel] = {}
+        self.desk: Desk | None = None
+        """Where the books are, for the channels of portfolios."""
         self._failing = ""
         self.ticks = 0
 
@@ -110,6 +116,7 @@ class Live:
                 channel.forget()
                 self._symbols.pop(channel.name, None)
                 self._alerts.pop(channel.name, None)
+                self._books.pop(channel.name, None)
 
     def _watch(self) -> Watch | None:
         """The watch of the moment; another one than last time means that nothing remembered is true any more."""
@@ -120,15 +127,15 @@ class Live:
             self._symbols = {name: channel for name, channel in self._symbols.items() if self._is_watched(channel.symbol)}
             for channel in self._symbols.values():
                 channel.forget()
-            for alerts in self._alerts.values():
-                alerts.forget()
+            for other in (*self._alerts.values(), *self._books.values()):
+                other.forget()
         return self._slot.current
 
     def _is_watched(self, symbol: str) -> bool:
         return self._slot.current is not None and symbol in self._slot.current.instruments
 
     def _channels(self) -> list[Channel]:
-        return [self._overview, self._status, *self._symbols.values(), *self._alerts.values()]
+        return [self._overview, self._status, *self._symbols.values(), *self._alerts.values(), *self._books.values()]
 
     def _update(self, channel: Channel, watch: Watch) -> None:
         now_ms = market_now_ms(watch, self._clock)
@@ -165,11 +172,21 @@ class Live:
         """`overview`, `status`, `symbol/NAME` or `alerts/...`; the caller has checked the symbol and the filters."""
         if name.startswith(_ALERTS + "/"):
             return self._alerts_channel(name)
+        if name.startswith(BOOK_PREFIX):
+            return self._book_channel(name)
         if name in (self._overview.name, self._status.name):
             return self._overview if name == self._overview.name else self._status
         channel = self._symbols.get(name)
         if channel is None:
             channel = self._symbols[name] = SymbolChannel(unquote(name.partition("/")[2]), name, self._renderer, self.history)
+        return channel
+
+    def _book_channel(self, name: str) -> Channel:
+        channel = self._books.get(name)
+        if channel is None:
+            assert self.desk is not None
+            owner_id, portfolio_id = (unquote(part) for part in name.removeprefix(BOOK_PREFIX).split("/"))
+            channel = self._books[name] = BookChannel(owner_id, portfolio_id, name, self._renderer, self.desk)
         return channel
 
     def _alerts_channel(self, name: str) -> Channel:

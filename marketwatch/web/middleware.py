@@ -93,8 +93,8 @@ class Gate:
                 self._check_rate(request, handler, peer, started)
             if self._cors and request.method == "OPTIONS" and mark_of(request).allow:
                 return await self._preflight(request)
-            if request.can_read_body and (request.content_length or 0) > MAX_BODY_BYTES:
-                raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, request.content_length or 0)
+            if request.can_read_body and (request.content_length or 0) > _most_bytes(handler):
+                raise web.HTTPRequestEntityTooLarge(_most_bytes(handler), request.content_length or 0)
             self._guard.check(request, handler)
             answer = await handler(request)
         except asyncio.CancelledError:
@@ -234,6 +234,11 @@ def _budget(request: web.Request) -> str:
     return "data" if "HX-Request" in request.headers else "general"
 
 
+def _most_bytes(handler: Any) -> int:
+    """How long a body may be: a few routes take longer ones than the others."""
+    return int(getattr(handler, "max_bytes", MAX_BODY_BYTES))
+
+
 def _label(request: web.Request, handler: Handler | None) -> str:
     """The pattern of the route, for metrics."""
     known: str | None = getattr(handler, "label", None)
@@ -282,7 +287,7 @@ def _described_http(request: web.Request, error: web.HTTPException) -> Described
     if error.status == 404:
         return 404, code, f'There is nothing at "{path}".', [], headers
     if error.status == 413:
-        return 413, code, f"The body is larger than {MAX_BODY_BYTES} bytes.", [], headers
+        return 413, code, f"The body is larger than {_most_bytes(request.match_info.handler)} bytes.", [], headers
     return error.status, code, f"The request was refused: {error.reason}.", [], headers
 
 

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from .. import __version__
-from .api import ACTIONS, ENDPOINTS, alert_stream, preview, replay_stream
+from .api import ACTIONS, ENDPOINTS, alert_stream, book_files, preview, replay_stream
 from .api import stream as price_stream
 from .api.action import Action
 from .api.endpoint import Endpoint, extra_of
@@ -48,6 +48,7 @@ def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS, actions: Iterable[A
     paths[price_stream.PATH] = {"get": _price_stream()}
     paths[alert_stream.PATH] = {"get": _alert_stream()}
     paths[replay_stream.PATH] = {"get": _replay_stream()}
+    paths[book_files.EXPORT_PATH] = {"get": _export()}
     paths[preview.PATH] = {"post": _preview()}
     for action in acts:
         paths.setdefault(action.path, {})[action.method.lower()] = _act(action)
@@ -64,13 +65,14 @@ def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS, actions: Iterable[A
 def _operation(endpoint: Endpoint[Any], schema: dict[str, Any]) -> dict[str, Any]:
     parameters = list(parameters_of(endpoint.query, endpoint.path))
     named = any(part["name"].startswith("coin") or part["in"] == "path" or part["name"] == "alert_id" for part in parameters)
-    statuses = [400, 401, 403, *([404] if named or endpoint.accounts else []), 429, 500, 503]
+    statuses = [400, 401, 403, *([404] if named or endpoint.accounts else []), *([409] if endpoint.owned else [])]
+    statuses += [429, 500, 503]
     return {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
         **({"description": endpoint.description} if endpoint.description else {}),
         "tags": [endpoint.tag],
-        **({} if endpoint.role in ("anyone", "guest") else {"security": _SECURED}),
+        **({} if endpoint.role in ("anyone", "guest") and not endpoint.owned else {"security": _SECURED}),
         "parameters": parameters,
         "responses": {
             "200": {"description": "Good", "content": {"application/json": {"schema": _envelope(schema)}}},
@@ -90,6 +92,8 @@ def _act(action: Action[Any]) -> dict[str, Any]:
     if action.body is not None:
         (schema,), _ = msgspec.json.schema_components([action.body], ref_template=_REF)
         body = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+        if action.from_csv is not None:
+            body["requestBody"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     (answered,), _ = msgspec.json.schema_components([action.data], ref_template=_REF)
     good = {"description": "Good", "content": {"application/json": {"schema": _envelope(answered)}}}
     everyone = action.role in ("anyone", "guest")
@@ -139,6 +143,21 @@ def _preview() -> dict[str, Any]:
             "200": good,
             **{str(status): _failure(status) for status in _PREVIEW},
         },
+    }
+
+
+def _export() -> dict[str, Any]:
+    """An answer that is a file."""
+    text = {"schema": {"type": "string"}}
+    good = {"description": "The file", "content": {"text/csv": text, "application/json": {"schema": {"type": "object"}}}}
+    return {
+        "operationId": "export_portfolio",
+        "summary": "A portfolio as a file",
+        "description": "CSV in the format that the import takes, or JSON with everything.",
+        "tags": ["portfolios"],
+        "security": _SECURED,
+        "parameters": list(parameters_of(book_files.ExportQuery, book_files.EXPORT_PATH)),
+        "responses": {"200": good, **{str(status): _failure(status) for status in (400, 401, 403, 404, 409, 429, 500, 503)}},
     }
 
 

@@ -7,7 +7,7 @@ import re
 from aiohttp import web
 
 from . import assets, openapi, probes, ws
-from .api import ACTIONS, ENDPOINTS, alert_stream, preview, replay_stream
+from .api import ACTIONS, ENDPOINTS, alert_stream, book_files, preview, replay_stream
 from .api import stream as price_stream
 from .guard import SAFE, RoleName, declare_on
 from .pages import (
@@ -20,6 +20,8 @@ from .pages import (
     login,
     overview,
     owner,
+    portfolio,
+    portfolio_import,
     profile,
     replay,
     rule_check,
@@ -28,6 +30,7 @@ from .pages import (
     status,
     symbol,
     theme,
+    watchlist,
 )
 
 PAGES: tuple[tuple[RoleName, RoleName, web.RouteTableDef], ...] = (
@@ -40,6 +43,9 @@ PAGES: tuple[tuple[RoleName, RoleName, web.RouteTableDef], ...] = (
     ("guest", "admin", rule_check.routes),
     ("guest", "admin", rules.routes),
     ("guest", "admin", lab_stream.routes),
+    ("viewer", "viewer", portfolio.routes),
+    ("viewer", "viewer", portfolio_import.routes),
+    ("viewer", "viewer", watchlist.routes),
     ("guest", "admin", replay.routes),
     ("guest", "admin", status.routes),
     ("guest", "admin", search.routes),
@@ -65,6 +71,7 @@ def add_routes(app: web.Application) -> None:
     """Put all routes into `app`."""
     for endpoint in ENDPOINTS:
         app.router.add_get(_pattern(endpoint.path), endpoint.handler())
+    app.router.add_get(book_files.EXPORT_PATH, book_files.export)
     app.router.add_post(preview.PATH, preview.preview)
     for action in ACTIONS:
         app.router.add_route(action.method, _pattern(action.path), action.handler())

@@ -14,6 +14,7 @@ from ..accounts.owner import Owner, open_owner
 from ..alerts.rule_desk import RuleDesk
 from ..clock import Clock
 from ..config import Settings
+from ..portfolio.book_desk import BookDesk
 from ..ports import MarketStore
 from ..replay.cursor import Cursor
 from ..telemetry import Telemetry
@@ -68,12 +69,14 @@ def build_app(
     owner: Owner | None = None,
     accounts: Accounts | None = None,
     desk: RuleDesk | None = None,
+    books: BookDesk | None = None,
 ) -> web.Application:
     """The application, ready for a runner. Whoever runs it owns the store, the slot and `tasks`.
 
     `owner`: who may do everything; without one it is made from the settings. `accounts`: None where the owner is the only one
-    who signs in. `desk`: where rules are written; without one there is nobody to write them. Without `tasks` the background
-    work runs in tasks of the application's own. `keepalive_s`: how long a connection may be idle, or take to send its request.
+    who signs in. `desk`: where rules are written; without one there is nobody to write them. `books`: portfolios and
+    watchlists. Without `tasks` the background work runs in tasks of the application's own. `keepalive_s`: how long a connection
+    may be idle, or take to send its request.
     """
     limits = {
         "keepalive_timeout": keepalive_s,
@@ -95,6 +98,7 @@ def build_app(
     app[OWNER], app[ACCOUNTS] = owner, accounts
     app[HOLDERS] = hub.holders = Holders(accounts)
     app[DESK].rules = desk
+    app[DESK].bookkeeping = books
     app[READINESS] = Readiness(slot=slot, store=store, settings=settings, clock=clock, telemetry=telemetry, tasks=tasks)
     telemetry.registry.register(MarketCollector(slot=slot, hub=hub, sockets=app[SOCKETS], clock=clock))
     app.on_response_prepare.append(add_headers)
@@ -131,7 +135,8 @@ def _fill(
     app[DOCUMENT] = new_document()
     app[ASSETS] = assets = Assets()
     app[RENDERER] = renderer = Renderer(settings, clock, assets)
-    app[LIVE] = Live(hub=hub, slot=slot, renderer=renderer, clock=clock, store=store)
+    app[LIVE] = live = Live(hub=hub, slot=slot, renderer=renderer, clock=clock, store=store)
+    live.desk = desk
 
 
 def _background(tasks: Tasks | None) -> Any:

@@ -18,9 +18,12 @@ from marketwatch.clock import SystemClock
 from marketwatch.model.accounts import Role, Scope
 from marketwatch.model.alerts import Alerts, Rules
 from marketwatch.model.market import Gap, GapReason, GapState
+from marketwatch.model.portfolio import LOCAL_OWNER, Watchlist, WatchlistItem
+from marketwatch.store.books import books_of
 from marketwatch.web.api import ENDPOINTS
 from marketwatch.web.openapi import document
 from tests.kit.alerts import alert, rule
+from tests.kit.books import entry, portfolio
 from tests.kit.streams import serving
 from tests.kit.watches import START_MS, TOKEN, World, history, warm, world
 
@@ -33,6 +36,8 @@ SAMPLES = {
     "user_id": "me",
     "rule_id": "r1",
     "symbol": "BTC",
+    "portfolio_id": "p1",
+    "watchlist_id": "w1",
 }
 
 
@@ -44,6 +49,11 @@ async def made(tmp_path: Path) -> AsyncIterator[World]:
         found.watch.bus.publish(Rules([rule(symbols=("BTCUSDT",)), rule("r2")]))
         context = {"terms": {"change(5m)": -3.25}, "quality": ["gap"]}
         found.watch.bus.publish(Alerts(START_MS, [alert(context=context), alert("a2", rule_id="r2", threshold=None)], ["a1"]))
+        books = books_of(found.store)
+        await books.add_portfolio(portfolio())
+        await books.write_transactions(portfolio(), put=[entry("buy", "BTC", "0.5", "40000", time_ms=START_MS - 86_400_000)])
+        await books.add_watchlist(Watchlist("w1", LOCAL_OWNER, "main", (WatchlistItem("BTCUSDT", "note"),)))
+        await found.books.load()
         yield found
 
 
@@ -166,8 +176,40 @@ checks.positive_data_acceptance.enabled = false
 [[operations]]
 include-name = "PUT /api/rules/{rule_id}"
 checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /api/portfolio"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "PUT /api/portfolio/{portfolio_id}"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /api/portfolio/{portfolio_id}/assets"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /api/portfolio/{portfolio_id}/transactions"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "PUT /api/portfolio/{portfolio_id}/transactions/{transaction_id}"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /api/portfolio/{portfolio_id}/import"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /api/watchlist"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "PUT /api/watchlist/{watchlist_id}"
+checks.positive_data_acceptance.enabled = false
 """
-"""No JSON schema can say which text is a rule."""
+"""No JSON schema can say which text is a rule, a name that is free, or a transaction that the books can take."""
 
 
 @pytest.mark.slow

@@ -34,9 +34,11 @@ from marketwatch.model.market import (
     VenueCandles,
 )
 from marketwatch.model.system import FeedState, FeedStatus
+from marketwatch.portfolio.book_desk import BookDesk
 from marketwatch.ports import MarketStore
 from marketwatch.store import open_store
 from marketwatch.store.accounts import StoredAccounts
+from marketwatch.store.books import books_of
 from marketwatch.store.reads import Reads
 from marketwatch.store.user_database import UserDatabase
 from marketwatch.tasks import Tasks
@@ -172,6 +174,13 @@ def desk_of(store: MarketStore, clock: Clock, settings: Settings) -> RuleDesk:
     return RuleDesk(database=database, clock=clock, file=settings.rules_file)
 
 
+def books_in(store: MarketStore, clock: Clock, settings: Settings) -> BookDesk:
+    """A book desk whose database is this open store."""
+    database = UserDatabase(settings, clock=clock)
+    database.use(store)
+    return BookDesk(database=database, stores=books_of, clock=clock)
+
+
 class World:
     """The application around one played watch, with everything a test may want to touch."""
 
@@ -188,6 +197,7 @@ class World:
             rows = StoredAccounts(store)
             self.accounts = Accounts(store=rows, settings=settings, clock=clock, secret=SECRET, rounds=4)
         self.desk = desk_of(store, clock, settings)
+        self.books = books_in(store, clock, settings)
 
     def build(self, *, hub: Hub | None = None, keepalive_s: float = 15.0, tasks: Tasks | None = None) -> web.Application:
         """The application; call it once."""
@@ -202,6 +212,7 @@ class World:
             keepalive_s=keepalive_s,
             accounts=self.accounts,
             desk=self.desk,
+            books=self.books,
         )
 
     @property
@@ -240,6 +251,7 @@ async def world(folder: Path, *, played: bool = True, clock: Clock | None = None
         if played:
             play(made.watch)
             made.slot.put(made.watch)
+            await made.books.begin(made.watch.bus.publish, made.watch.marker)
             await made.desk.begin(made.watch.bus.publish)
         try:
             yield made

@@ -7,6 +7,9 @@ from typing import Any
 from .action import Action
 from .alerts import ENDPOINTS as ALERTS
 from .analytics import ENDPOINTS as ANALYTICS
+from .book_files import ACTIONS as BOOK_FILE_ACTIONS
+from .books import ACTIONS as BOOK_ACTIONS
+from .books import ENDPOINTS as BOOKS
 from .credentials import ACTIONS as CREDENTIAL_ACTIONS
 from .credentials import ENDPOINTS as CREDENTIALS
 from .deliveries import ACTIONS as DELIVERY_ACTIONS
@@ -28,10 +31,13 @@ from .silences import ENDPOINTS as SILENCES
 from .system import ENDPOINTS as SYSTEM
 from .users import ACTIONS as USER_ACTIONS
 from .users import ENDPOINTS as USERS
+from .watchlists import ACTIONS as WATCHLIST_ACTIONS
+from .watchlists import ENDPOINTS as WATCHLISTS
 
 _ALERTS: tuple[Endpoint[Any], ...] = (*ALERTS, *EXPLAINED, *RULES, *SILENCES, *DELIVERIES)
-_PEOPLE: tuple[Endpoint[Any], ...] = (*USERS, *CREDENTIALS, *PEOPLE)
+_PEOPLE: tuple[Endpoint[Any], ...] = (*BOOKS, *WATCHLISTS, *USERS, *CREDENTIALS, *PEOPLE)
 ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *SYSTEM, *_PEOPLE)
 
 _ALERT_ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
-ACTIONS: tuple[Action[Any], ...] = (*_ALERT_ACTIONS, *USER_ACTIONS, *CREDENTIAL_ACTIONS, *PEOPLE_ACTIONS)
+_BOOK_ACTIONS: tuple[Action[Any], ...] = (*BOOK_ACTIONS, *BOOK_FILE_ACTIONS, *WATCHLIST_ACTIONS)
+ACTIONS: tuple[Action[Any], ...] = (*_ALERT_ACTIONS, *_BOOK_ACTIONS, *USER_ACTIONS, *CREDENTIAL_ACTIONS, *PEOPLE_ACTIONS)

@@ -17,6 +17,7 @@ from ...errors import InvalidRequest
 from ..callers import visit_of
 from ..envelope import success
 from ..guard import RoleName, declare_on
+from ..owning import portfolio_owner
 from ..snapshot import json_answer
 from .desk import DESK
 from .endpoint import Handler, Parameters
@@ -51,6 +52,12 @@ class Action(Generic[Q]):
     budget: str = "data"
     conflicts: bool = False
     """It may answer 409."""
+    owned: bool = False
+    """It is about what a person owns: `answer` is told who it is."""
+    max_bytes: int | None = None
+    """A longer body than other routes take."""
+    from_csv: Callable[[bytes], Any] | None = None
+    """Makes the body from a body of text/csv, which is taken as well."""
 
     def handler(self) -> Handler:
         """The aiohttp handler."""
@@ -60,22 +67,28 @@ class Action(Generic[Q]):
         async def handle(request: web.Request) -> web.StreamResponse:
             desk = request.app[DESK]
             query = parameters.parse(request)
-            body = None if decoder is None else read_body(await _bytes(request), decoder)
+            body = None if decoder is None else await self._body(request, decoder)
             async with asyncio.timeout(_HANDLER_S):
-                visit = (visit_of(request),) if self.accounts else ()
-                data = await self.answer(desk, query, body, *visit)
+                more: tuple[Any, ...] = (visit_of(request),) if self.accounts else ()
+                more = (portfolio_owner(request),) if self.owned else more
+                data = await self.answer(desk, query, body, *more)
             return json_answer(success(data, now_ms=desk.clock.now_ms(), source=desk.source), status=self.status)
 
         handle_any = cast("Any", handle)
         handle_any.budget, handle_any.label = self.budget, self.path
-        declare_on(handle_any, self.role, accounts=self.accounts, person=self.person)
+        if self.max_bytes is not None:
+            handle_any.max_bytes = self.max_bytes
+        declare_on(handle_any, "viewer" if self.owned else self.role, accounts=self.accounts, person=self.person)
         return handle
 
-
-async def _bytes(request: web.Request) -> bytes:
-    if request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(reason="the body must be application/json")
-    return await request.read()
+    async def _body(self, request: web.Request, decoder: msgspec.json.Decoder[Any]) -> Any:
+        csv = self.from_csv is not None and request.content_type == "text/csv"
+        if not csv and request.content_type != "application/json":
+            wanted = "application/json" if self.from_csv is None else "application/json or text/csv"
+            raise web.HTTPUnsupportedMediaType(reason=f"the body must be {wanted}")
+        wide = request if self.max_bytes is None else request.clone(client_max_size=self.max_bytes)
+        data = await wide.read()
+        return self.from_csv(data) if csv and self.from_csv is not None else read_body(data, decoder)
 
 
 def read_body(body: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:

@@ -16,6 +16,8 @@ from ...errors import Unavailable
 from ...lab.lab import Lab
 from ...model.coins import CoinIndex
 from ...model.system import FeedState
+from ...portfolio.appraiser import Appraiser
+from ...portfolio.book_desk import BookDesk
 from ...ports import MarketStore
 from ...replay.lanes import LaneReader
 from ...state import SymbolState
@@ -43,6 +45,8 @@ class Desk:
         self.lanes = LaneReader(store)
         self.snapshot = Snapshot(slot=slot, clock=clock)
         self.rules: RuleDesk | None = None
+        self.bookkeeping: BookDesk | None = None
+        self._appraiser: tuple[int, Appraiser] | None = None
         self._index: tuple[int, CoinIndex] | None = None
         self._locks: dict[str, asyncio.Lock] = {}
         self._kept: dict[str, tuple[float, int, object]] = {}
@@ -62,6 +66,22 @@ class Desk:
         if self.rules is None:
             raise Unavailable("Rules cannot be written in this process.")
         return self.rules
+
+    @property
+    def books(self) -> BookDesk:
+        """Portfolios and watchlists. Raises Unavailable where this process has none."""
+        if self.bookkeeping is None:
+            raise Unavailable("Portfolios cannot be kept in this process.")
+        return self.bookkeeping
+
+    @property
+    def appraiser(self) -> Appraiser:
+        """Who values portfolios at the market of the moment. Raises Unavailable while there is none."""
+        watch = self.watch
+        if self._appraiser is None or self._appraiser[0] != self.slot.generation:
+            made = Appraiser(state=watch.state, candles=watch.candles, source=self.store)
+            self._appraiser = (self.slot.generation, made)
+        return self._appraiser[1]
 
     @property
     def source(self) -> str | None:

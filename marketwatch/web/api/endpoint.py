@@ -17,6 +17,7 @@ from ...errors import InvalidRequest
 from ..callers import visit_of
 from ..envelope import success
 from ..guard import RoleName, declare_on
+from ..owning import portfolio_owner
 from ..snapshot import json_answer
 from .desk import DESK
 
@@ -46,6 +47,8 @@ class Endpoint(Generic[Q]):
     role: RoleName = "guest"
     accounts: bool = False
     person: bool = False
+    owned: bool = False
+    """It is about what a person owns: whoever has an account may ask, and `answer` is told who it is."""
 
     @property
     def name(self) -> str:
@@ -61,7 +64,7 @@ class Endpoint(Generic[Q]):
         handle = _hot(self, parameters) if self.hot else _plain(self, parameters)
         cast("Any", handle).budget = "data"
         cast("Any", handle).label = self.path
-        declare_on(handle, self.role, accounts=self.accounts, person=self.person)
+        declare_on(handle, "viewer" if self.owned else self.role, accounts=self.accounts, person=self.person)
         return handle
 
 
@@ -83,8 +86,9 @@ def _hot(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
 def _plain(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         desk = request.app[DESK]
-        visit = (visit_of(request),) if endpoint.accounts else ()
-        data = endpoint.answer(desk, parameters.parse(request), *visit)
+        more: tuple[Any, ...] = (visit_of(request),) if endpoint.accounts else ()
+        more = (portfolio_owner(request),) if endpoint.owned else more
+        data = endpoint.answer(desk, parameters.parse(request), *more)
         if inspect.isawaitable(data):
             async with asyncio.timeout(_HANDLER_S):
                 data = await data

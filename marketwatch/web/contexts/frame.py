@@ -217,6 +217,8 @@ def navigation(watch: Watch | None, path: str) -> tuple[NavGroup, ...]:
     overview = NavItem("Overview", "/", path == "/")
     alerts = NavItem("Alerts", "/alerts", path == "/alerts", counted=True)
     lab = NavItem("Rule lab", "/alerts/lab", path == "/alerts/lab", phone=False)
+    portfolio = NavItem("Portfolio", "/portfolio", path.startswith("/portfolio"))
+    lists = NavItem("Watchlists", "/watchlist", path == "/watchlist", phone=False)
     status = NavItem("Status", "/status", path == "/status")
     api = NavItem("API", "/api/docs", path == "/api/docs", phone=False)
     instruments = list(watch.instruments.values())[:12] if watch is not None else []
@@ -231,7 +233,11 @@ def navigation(watch: Watch | None, path: str) -> tuple[NavGroup, ...]:
         )
         for item in instruments
     )
-    groups = [NavGroup("", (overview, alerts, lab)), NavGroup("Symbols", symbols), NavGroup("System", (status, api))]
+    groups = [
+        NavGroup("", (overview, alerts, lab, portfolio, lists)),
+        NavGroup("Symbols", symbols),
+        NavGroup("System", (status, api)),
+    ]
     return tuple(group for group in groups if group.items)
 
 
