@@ -143,7 +143,7 @@ async def test_admin_invites_gives_roles_switches_off_and_reads_the_log(tmp_path
         asked = {"username": "bob", "password": PASSWORD, "invitation": invited["code"]}
         grant = await sent(client, "POST", "/api/users/register", asked, status=201)
         await sent(client, "POST", "/api/users/register", {**asked, "username": "eve"}, status=403)
-        people = await sent(client, "GET", "/api/users", **admin)
+        people = sorted(await sent(client, "GET", "/api/users", **admin), key=lambda one: str(one["username"]))
         assert [(one["username"], one["role"]) for one in people] == [("ada", "admin"), ("bob", "viewer")]
         await sent(client, "GET", "/api/users", status=403, **bearer(grant))
         path = f"/api/users/{grant['user_id']}/standing"
