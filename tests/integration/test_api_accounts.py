@@ -174,6 +174,20 @@ async def test_change_of_shared_things_is_in_the_audit_log_and_a_refused_one_too
     ]
 
 
+async def _until_closed(stream: Any, socket: Any) -> None:
+    """Read both to their ends."""
+
+    async def read() -> None:
+        while not stream.content.at_eof():
+            await stream.content.readany()
+
+    async def receive() -> None:
+        while not socket.closed:
+            await socket.receive()
+
+    await asyncio.gather(read(), receive())
+
+
 async def test_stream_and_socket_close_within_a_minute_of_their_session(made: World, client: Client) -> None:
     assert isinstance(made.clock, ManualClock)
     bob = await made.person("bob")
@@ -188,13 +202,11 @@ async def test_stream_and_socket_close_within_a_minute_of_their_session(made: Wo
     assert await app[HOLDERS].recheck() == 0
     await made.people.sessions.end_all(bob.user_id)
     looking = asyncio.create_task(app[HOLDERS].run(made.clock))
+    closed = asyncio.create_task(_until_closed(stream, socket))
     await asyncio.sleep(0)
     await made.clock.advance(RECHECK_S)
-    async with asyncio.timeout(10):
-        while not stream.content.at_eof():
-            await stream.content.readany()
-        while not socket.closed:
-            await socket.receive()
+    async with asyncio.timeout(20):
+        await closed
     assert socket.close_code == 1008
     assert len(app[HOLDERS]) == 1
     looking.cancel()
