@@ -8,6 +8,7 @@ from ..errors import StoreError
 from ..model.alerts import Alert, AlertState
 from ..ports import MarketStore
 from ..watch import Watch, WatchSlot
+from .alert_sparks import AlertSparks
 
 MOST = 500
 _STORE_WAIT_S = 2.0
@@ -22,6 +23,7 @@ class AlertHistory:
         self._generation = -1
         self._stored: list[Alert] = []
         self._one = asyncio.Lock()
+        self.sparks = AlertSparks(store)
         self.problem = ""
 
     async def load(self) -> None:

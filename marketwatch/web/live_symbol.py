@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..watch import Watch
 from .alert_history import AlertHistory
-from .contexts.alerts import marks_of
+from .contexts.alert_marks import marks_of
 from .contexts.gaps import gaps_of
 from .contexts.metrics import metrics_of
 from .contexts.summary import whales_of

@@ -21,6 +21,8 @@ from marketwatch.lab.question import Durations, question
 from marketwatch.model.alerts import Alert, Alerts, AlertState, Rule
 from marketwatch.model.market import Trade
 from marketwatch.ports import MarketStore
+from marketwatch.replay.incident import read_incident
+from marketwatch.replay.lanes import LaneReader
 from marketwatch.replay.pins import IncidentPins
 from marketwatch.replay.rerun import Rerun, read_script
 from marketwatch.store import open_store
@@ -133,8 +135,10 @@ async def test_lab_and_replay_find_again_what_fired_live(tape: Tape, tmp_path: P
             await _same_in_the_lab(lived, rule)
         last = {(alert.rule_id, alert.symbol): alert for alert in lived.fired()}
         assert len(last) > 7
+        lanes = LaneReader(lived.store)
         for alert in last.values():
             await _same_in_replay(lived, alert)
+            await _same_in_lanes(lived, alert, lanes)
 
 
 async def _same_in_the_lab(lived: Lived, rule: Rule) -> None:
@@ -174,3 +178,16 @@ async def _same_in_replay(lived: Lived, alert: Alert) -> None:
     mine = again[0]
     assert (mine.trigger_value, mine.context["terms"]) == (alert.trigger_value, alert.context["terms"])
     assert mine.context["trades"] == alert.context["trades"]
+
+
+async def _same_in_lanes(lived: Lived, alert: Alert, lanes: LaneReader) -> None:
+    """The rule's terms along the minutes around the alert: at its step they are what its record holds, and the rule fires."""
+    watch = lived.rig.watch
+    incident = await read_incident(lived.store, watch, alert.alert_id, 300_000)
+    found = await lanes.read(incident, watch)
+    step = (alert.fired_ms - found.first_ms) // STEP_MS
+    values = {one.text: one.values[step] for one in found.lanes}
+    assert found.agrees is True, (alert, found.note)
+    assert found.lanes
+    for term, value in alert.context["terms"].items():
+        assert values[term] == pytest.approx(value, rel=1e-9, abs=1e-9, nan_ok=True), (alert.rule_id, term)

@@ -32,6 +32,7 @@ from marketwatch.web.contexts.accounts import (
     profile_page,
 )
 from marketwatch.web.contexts.alert_acts import acts_of
+from marketwatch.web.contexts.alert_marks import marks_of
 from marketwatch.web.contexts.alerts import Query as AlertQuery
 from marketwatch.web.contexts.alerts import (
     active_of,
@@ -39,7 +40,6 @@ from marketwatch.web.contexts.alerts import (
     alerts_page,
     filters_of,
     firing_of,
-    marks_of,
     past_of,
     rules_of,
 )

@@ -11,17 +11,20 @@ from urllib.parse import urlencode
 from ...model.alerts import Alert, AlertState, Rule
 from ...watch import Watch
 from .. import format as fmt
+from ..alert_history import MOST
+from ..alert_sparks import AlertSpark, AlertSparks
 from .alert_acts import ActsView, acts_of
 from .alert_words import MARKET, STATE_WORDS, age, element_id, moment, reason, replay_href, sentence, subject
 from .bell import firing
 from .cursor import market_then
 from .frame import symbol_href
+from .rule_statistics import statistics_of
 from .rule_told import ExampleView, ToldView, examples_of
 from .rule_words import muted, rule_href
 from .silences import SilenceForm, SilencesView, quiet, silences_of
 
 _MOST_ACTIVE = 100
-_MOST_PAST = 100
+MOST_PAST = 100
 _MOST_COINS = 8
 STATES = {"": "All", "firing": "Firing", "pending": "Pending", "resolved": "Resolved"}
 
@@ -86,6 +89,7 @@ class PastView(NamedTuple):
     then: str = ""
     quiet: str = ""
     acts: ActsView | None = None
+    spark: AlertSpark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ class RuleView:
     copy: str = ""
     mine: bool = False
     muted: str = ""
+    figures: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,20 +170,6 @@ class FiltersView:
     states: tuple[FilterView, ...]
     coins: tuple[FilterView, ...]
     rule: FilterView | None
-
-
-@dataclass(frozen=True, slots=True)
-class MarksView:
-    """The alerts of one symbol, newest first."""
-
-    alerts: tuple[AlertView, ...]
-    times: tuple[int, ...]
-    href: str
-
-    @property
-    def rows(self) -> list[tuple[AlertView, int]]:
-        """Each alert with its moment, for the chart."""
-        return list(zip(self.alerts, self.times, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +217,7 @@ def _about(symbol: str, watch: Watch) -> tuple[str, str]:
     return subject(symbol, watch), symbol_href(symbol) if symbol in watch.instruments else ""
 
 
-def _past_view(alert: Alert, watch: Watch, now_ms: int) -> PastView:
+def _past_view(alert: Alert, watch: Watch, now_ms: int, sparks: AlertSparks | None) -> PastView:
     base, href = _about(alert.symbol, watch)
     lasted = fmt.UNKNOWN if alert.resolved_ms is None else fmt.long_duration(alert.resolved_ms - alert.fired_ms)
     return PastView(
@@ -245,6 +236,7 @@ def _past_view(alert: Alert, watch: Watch, now_ms: int) -> PastView:
         then=market_then(alert.fired_ms),
         quiet=quiet(alert, watch, now_ms),
         acts=acts_of(alert, watch),
+        spark=None if sparks is None else sparks.of(alert.alert_id),
     )
 
 
@@ -280,16 +272,19 @@ def active_of(watch: Watch, query: Query, now_ms: int) -> ActiveView:
     )
 
 
-def past_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int, problem: str = "") -> PastViews:
+def past_of(
+    watch: Watch, past: Sequence[Alert], query: Query, now_ms: int, problem: str = "", sparks: AlertSparks | None = None
+) -> PastViews:
     """The history. `past`: newest first."""
     wanted = query.state in ("", "resolved")
     found = [alert for alert in past if wanted and query.takes(alert)]
-    views = tuple(_past_view(alert, watch, now_ms) for alert in found[:_MOST_PAST])
-    return PastViews(views, max(0, len(found) - _MOST_PAST), problem, wanted)
+    views = tuple(_past_view(alert, watch, now_ms, sparks) for alert in found[:MOST_PAST])
+    return PastViews(views, max(0, len(found) - MOST_PAST), problem, wanted)
 
 
-def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int) -> RulesView:
-    """The rules in force with their counts."""
+def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int, problem: str = "") -> RulesView:
+    """The rules in force with their counts. `problem`: why the history is not whole."""
+    figures = statistics_of((*firing(watch), *past), now_ms, cut=bool(problem) or len(past) >= MOST)
     fires = Counter(alert.rule_id for alert in firing(watch))
     waits = Counter(alert.rule_id for alert in pending(watch))
     last: dict[str, int] = {}
@@ -315,6 +310,7 @@ def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int) -> 
                 copy="/alerts/rules/new?" + urlencode({"copy": rule.rule_id}),
                 mine=rule.origin != "file",
                 muted=muted(rule, now_ms),
+                figures=figures.get(rule.rule_id, ""),
             )
             for rule in ordered
         )
@@ -369,13 +365,6 @@ def filters_of(watch: Watch, past: Sequence[Alert], query: Query) -> FiltersView
     return FiltersView(states, coins, chosen)
 
 
-def marks_of(watch: Watch, past: Sequence[Alert], symbol: str, now_ms: int, limit: int = 8) -> MarksView:
-    """Firing and past alerts of one symbol."""
-    found = [alert for alert in (*firing(watch), *past) if alert.symbol == symbol][:limit]
-    views = tuple(alert_view(alert, watch, now_ms) for alert in found)
-    return MarksView(views, tuple(alert.fired_ms for alert in found), Query(coin=symbol).address)
-
-
 def alerts_page(
     watch: Watch,
     past: Sequence[Alert],
@@ -387,13 +376,14 @@ def alerts_page(
     file: str = "rules.yml",
     form: SilenceForm | None = None,
     told: ToldView | None = None,
+    sparks: AlertSparks | None = None,
 ) -> AlertsPage:
     """The whole page `/alerts`."""
     return AlertsPage(
         filters=filters_of(watch, past, query),
         active=active_of(watch, query, now_ms),
-        past=past_of(watch, past, query, now_ms, problem),
-        rules=rules_of(watch, past, query, now_ms),
+        past=past_of(watch, past, query, now_ms, problem, sparks),
+        rules=rules_of(watch, past, query, now_ms, problem),
         silences=silences_of(watch, now_ms),
         form=form or SilenceForm(),
         file=file,

@@ -12,7 +12,7 @@ from ...model.alerts import Alert
 from ...model.market import Candle, Trade
 from ...watch import Watch
 from .. import format as fmt
-from .alerts import MarksView, marks_of
+from .alert_marks import MarksView, marks_of
 from .gaps import GapsView, gaps_of
 from .metrics import MetricsView, metrics_of
 from .names import coin_name

@@ -10,7 +10,7 @@ from ...errors import NotFound, StoreError
 from ...watch import Watch
 from ..api.alerts import find
 from ..api.desk import DESK
-from ..contexts.alerts import Query, alerts_page
+from ..contexts.alerts import MOST_PAST, Query, alerts_page
 from ..contexts.rule_told import ToldView, told_of
 from ..contexts.silences import SilenceForm, form_like
 from ..keys import HUB, SETTINGS, WATCH
@@ -45,6 +45,10 @@ async def alerts(request: web.Request) -> web.Response:
     except NotFound as error:
         return error_page(request, 404, "This coin is not watched", str(error))
     past, problem = await scene.past()
+    sparks = None
+    if scene.watch is watch:
+        sparks = request.app[LIVE].history.sparks
+        await sparks.fill([one for one in past if query.takes(one)][:MOST_PAST], scene.now_ms)
     name = alerts_channel(query)
     given = urlencode({key: value for key, value in query._asdict().items() if value}, quote_via=quote)
     stream = scene.stream(name, "alerts")
@@ -58,6 +62,7 @@ async def alerts(request: web.Request) -> web.Response:
         file=str(request.app[SETTINGS].rules_file),
         form=await _form(request),
         told=_told(request),
+        sparks=sparks,
     )
     return scene.page("alerts.html", context)
 
