@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from marketwatch.web.contexts.book import (
@@ -36,7 +37,7 @@ def book_pages(text: str) -> Iterator[tuple[str, Any]]:
     worth = WorthView((figure,), text, text)
     part = SliceView(0, text, text, "50.00", "-0.00")
     row = PositionView("position-x", text, "/symbols/x", text, text, text, text, text, NOTHING, NOTHING, NOTHING, text, 0)
-    holdings = HoldingsView((row, row), (part,), 1, text)
+    holdings = HoldingsView((row, replace(row, key="position-y")), (part,), 1, text)
     course = CourseView(("0,0 1,1",), (), (), text, text, text, text, (figure,), text)
     entry = EntryView("/portfolio/p/transactions/t", text, text, text, text, text, text, text)
     yield "fragments/_worth.html", worth
