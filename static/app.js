@@ -159,16 +159,22 @@ function tell(oldest) {
 }
 
 // What the owner does by a button of `form.act`: sent without leaving the page, which the stream then brings up to date.
+// The same thing is not sent twice at once; its button stays usable, for the stream may make another one of it before the answer is here.
+const sending = new Set();
+
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.matches("form.act")) return;
   event.preventDefault();
-  const button = event.submitter;
-  if (button) button.disabled = true;
+  const box = form.closest(".toast");
+  const body = new URLSearchParams(new FormData(form, event.submitter));
+  const key = `${form.action}?${body}`;
+  if (sending.has(key)) return;
+  sending.add(key);
   try {
-    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form, button)), redirect: "manual" });
+    const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" });
     if (answer.type === "opaqueredirect") {
-      form.closest(".toast")?.remove();
+      box?.remove();
       if (!stream) location.reload();
     } else {
       say(answer.status === 401 ? "Only the owner may do this; sign in as the owner first." : "This did not work; load the page and try again.");
@@ -176,7 +182,7 @@ document.addEventListener("submit", async (event) => {
   } catch {
     say("The program does not answer; nothing was changed.");
   } finally {
-    if (button) button.disabled = false;
+    sending.delete(key);
   }
 });
 

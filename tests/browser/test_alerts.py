@@ -53,7 +53,7 @@ async def toasts(page: Page) -> list[str]:
 async def test_alert_is_told_once_shown_everywhere_and_kept(rulebook: Rulebook, look: Open) -> None:
     page = await look(rulebook.program, "/alerts")
     await expect(page.locator("#rules")).to_contain_text("No rule is set")
-    await expect(page.get_by_text("How to write a rule")).to_be_visible()
+    await expect(page.get_by_text("Rules in a file")).to_be_visible()
     await expect(page.get_by_role("link", name="Alerts: nothing fires")).to_be_visible()
     rulebook.write(firing("critical", "BTCUSDT"))
     await expect(page.locator(".toast")).to_have_count(1, timeout=WAIT_MS)

@@ -41,12 +41,12 @@ async def test_rule_made_by_page_fires_is_told_once_replayed_changed_deleted_and
     await page.get_by_label("For", exact=True).fill("8s")
     await expect(page.locator("#trial")).to_contain_text("In the last 24 hours", timeout=WAIT_MS)
     await page.get_by_role("button", name="Put in force").click()
-    await expect(page.get_by_text('The rule "Price is there" is in force.')).to_be_visible()
+    await expect(page.get_by_text('The rule "Price is there" is in force.')).to_be_visible(timeout=WAIT_MS)
     await expect(page.locator(".toast")).to_have_count(1, timeout=2 * WAIT_MS)
     assert await toasts(page) == ["BTC: Price is there"]
-    await expect(page.locator("#rules .counts")).to_contain_text("1 firing")
+    await expect(page.locator("#rules .counts")).to_contain_text("1 firing", timeout=WAIT_MS)
     await page.get_by_role("link", name="Edit of Price is there").click()
-    await expect(page.locator(".standings tbody tr")).to_contain_text(["firing"])
+    await expect(page.locator(".standings tbody tr")).to_contain_text(["firing"], timeout=WAIT_MS)
     await page.locator(".episodes a").first.click()
     await page.wait_for_url("**/replay?**")
     await page.go_back()
@@ -55,13 +55,13 @@ async def test_rule_made_by_page_fires_is_told_once_replayed_changed_deleted_and
     await page.get_by_role("button", name="Save as the next version").click()
     await expect(page.locator("#past tbody tr")).to_contain_text(["Price is there"], timeout=WAIT_MS)
     await page.get_by_role("link", name="Edit of Price is there").click()
-    await expect(page.locator(".versions")).to_contain_text("price < 0")
+    await expect(page.locator(".versions")).to_contain_text("price < 0", timeout=WAIT_MS)
     await page.get_by_role("link", name="Delete").click()
     await page.get_by_role("button", name="Delete the rule").click()
-    await expect(page.locator("#rules")).to_contain_text("No rule is set")
+    await expect(page.locator("#rules")).to_contain_text("No rule is set", timeout=WAIT_MS)
     await page.get_by_role("button", name="Undo").click()
-    await expect(page.get_by_text('The rule "Price is there" is in force again.')).to_be_visible()
-    await expect(page.locator("#rules")).to_contain_text("Price is there")
+    await expect(page.get_by_text('The rule "Price is there" is in force again.')).to_be_visible(timeout=WAIT_MS)
+    await expect(page.locator("#rules")).to_contain_text("Price is there", timeout=WAIT_MS)
 
 
 async def test_rule_changed_by_one_is_seen_by_another_without_loading_again(quiet: Program, look: Open) -> None:
@@ -70,11 +70,11 @@ async def test_rule_changed_by_one_is_seen_by_another_without_loading_again(quie
     await expect(guest.get_by_role("button", name="Take")).to_have_count(0)
     await page.get_by_role("button", name="Take “Many whales”").click()
     await expect(guest.locator("#rules")).to_contain_text("Many whales", timeout=WAIT_MS)
-    await expect(guest.get_by_role("link", name="Details of Many whales")).to_be_visible()
+    await expect(guest.get_by_role("link", name="Details of Many whales")).to_be_visible(timeout=WAIT_MS)
     await page.get_by_role("button", name="Switch off Many whales").click()
     await expect(guest.locator("#rules")).to_contain_text("switched off", timeout=WAIT_MS)
     await guest.get_by_role("link", name="Details of Many whales").click()
-    await expect(guest.get_by_role("link", name="Sign in as the owner")).to_be_visible()
+    await expect(guest.get_by_role("link", name="Sign in as the owner")).to_be_visible(timeout=WAIT_MS)
 
 
 async def test_rule_made_by_keyboard_alone_with_a_name_completed(quiet: Program, look: Open) -> None:
@@ -84,13 +84,13 @@ async def test_rule_made_by_keyboard_alone_with_a_name_completed(quiet: Program,
     await page.keyboard.press("Tab")
     await expect(page.locator("#expression")).to_be_focused()
     await page.keyboard.type("volat")
-    await expect(page.locator("#complete")).to_be_visible()
+    await expect(page.locator("#complete")).to_be_visible(timeout=WAIT_MS)
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("Enter")
     await page.keyboard.type("60) > 50")
     assert await page.locator("#expression").input_value() == "volatility(60) > 50"
     await page.keyboard.press("Enter")
-    await expect(page.get_by_text('The rule "By keys" is in force.')).to_be_visible()
+    await expect(page.get_by_text('The rule "By keys" is in force.')).to_be_visible(timeout=WAIT_MS)
 
 
 async def test_mistake_is_shown_beside_its_field_and_is_where_the_keyboard_is(quiet: Program, look: Open) -> None:
@@ -98,7 +98,7 @@ async def test_mistake_is_shown_beside_its_field_and_is_where_the_keyboard_is(qu
     await fill(page, "Wrong", "volatilty(60) > 1")
     await expect(page.locator("#trial mark")).to_have_text("volatilty", timeout=WAIT_MS)
     await page.get_by_role("button", name="Put in force").click()
-    await expect(page.locator("#expression-wrong mark")).to_have_text("volatilty")
+    await expect(page.locator("#expression-wrong mark")).to_have_text("volatilty", timeout=WAIT_MS)
     await expect(page.locator("#expression")).to_be_focused()
     await expect(page.locator("#expression")).to_have_value("volatilty(60) > 1")
     await expect(page.get_by_label("Symbols of the rule")).to_have_values(["BTCUSDT"])
@@ -109,21 +109,21 @@ async def test_rule_is_made_and_deleted_without_scripts(quiet: Program, look: Op
     page = await look(quiet, "/alerts/rules/new", owner=True, scripts=False)
     await fill(page, "Without scripts", "price > 0")
     await page.get_by_role("button", name="Put in force").click()
-    await expect(page.get_by_text('The rule "Without scripts" is in force.')).to_be_visible()
+    await expect(page.get_by_text('The rule "Without scripts" is in force.')).to_be_visible(timeout=WAIT_MS)
     await page.get_by_role("link", name="Delete Without scripts").click()
     await page.get_by_role("button", name="Delete the rule").click()
     await page.get_by_role("button", name="Undo").click()
-    await expect(page.locator("#rules")).to_contain_text("Without scripts")
+    await expect(page.locator("#rules")).to_contain_text("Without scripts", timeout=WAIT_MS)
 
 
 async def test_small_form_of_a_symbol_leads_to_a_filled_rule(quiet: Program, look: Open) -> None:
     page = await look(quiet, "/symbols/ETHUSDT", owner=True)
-    await page.get_by_label("When").select_option("above")
-    await page.get_by_label("Number").fill("99999")
+    await page.get_by_label("When", exact=True).select_option("above")
+    await page.get_by_label("Number", exact=True).fill("99999")
     await page.get_by_role("button", name="Go on").click()
     await expect(page.locator("#expression")).to_have_value("crosses_above(price, 99999)")
     await page.get_by_role("button", name="Put in force").click()
-    await expect(page.get_by_text('The rule "ETHUSDT above 99999" is in force.')).to_be_visible()
+    await expect(page.get_by_text('The rule "ETHUSDT above 99999" is in force.')).to_be_visible(timeout=WAIT_MS)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

@@ -18,7 +18,7 @@ from marketwatch.clock import SystemClock
 from marketwatch.model.accounts import Role, Scope
 from marketwatch.model.alerts import Alerts, Rules
 from marketwatch.model.market import Gap, GapReason, GapState
-from marketwatch.model.portfolio import LOCAL_OWNER, Watchlist, WatchlistItem
+from marketwatch.model.portfolio import Watchlist, WatchlistItem
 from marketwatch.store.books import books_of
 from marketwatch.web.api import ENDPOINTS
 from marketwatch.web.openapi import document
@@ -49,12 +49,16 @@ async def made(tmp_path: Path) -> AsyncIterator[World]:
         found.watch.bus.publish(Rules([rule(symbols=("BTCUSDT",)), rule("r2")]))
         context = {"terms": {"change(5m)": -3.25}, "quality": ["gap"]}
         found.watch.bus.publish(Alerts(START_MS, [alert(context=context), alert("a2", rule_id="r2", threshold=None)], ["a1"]))
-        books = books_of(found.store)
-        await books.add_portfolio(portfolio())
-        await books.write_transactions(portfolio(), put=[entry("buy", "BTC", "0.5", "40000", time_ms=START_MS - 86_400_000)])
-        await books.add_watchlist(Watchlist("w1", LOCAL_OWNER, "main", (WatchlistItem("BTCUSDT", "note"),)))
-        await found.books.load()
         yield found
+
+
+async def own(made: World, owner_id: str) -> None:
+    """Give somebody a portfolio and a watchlist."""
+    books, mine = books_of(made.store), portfolio()._replace(owner_id=owner_id)
+    await books.add_portfolio(mine)
+    await books.write_transactions(mine, put=[entry("buy", "BTC", "0.5", "40000", time_ms=START_MS - 86_400_000)])
+    await books.add_watchlist(Watchlist("w1", owner_id, "main", (WatchlistItem("BTCUSDT", "note"),)))
+    await made.books.load()
 
 
 def validator(schema: dict[str, Any], whole: dict[str, Any]) -> Any:
@@ -119,6 +123,7 @@ async def test_openapi_every_answer_has_the_documented_shape_and_no_more(made: W
     operation = whole["paths"][endpoint.path]["get"]
     query = {one["name"]: SAMPLES[one["name"]] for one in operation["parameters"] if one["required"] and one["in"] == "query"}
     ada = await made.person("ada", Role.ADMIN)
+    await own(made, ada.user_id)
     await made.people.keys.make(ada.user_id, "bot", [Scope.READ])
     await made.people.invitations.make(ada.user_id, Role.VIEWER)
     async with made.client() as client:
