@@ -209,7 +209,7 @@ class Track:
     def mend(self, finer: Track, symbols: NDArray[np.intp]) -> list[Candle]:
         """Put candles that were seen in part together from finer ones; answers the closed ones that changed.
 
-        The open candle takes whatever is known; a closed one only the whole of it.
+        The open candle takes whatever is known; a closed one the whole of it, or what late trades changed in its parts.
         """
         changed: list[Candle] = []
         for bucket in [*self._amendable, *([] if self.current is None else [self.current])]:
@@ -221,7 +221,8 @@ class Track:
                 continue
             cells, gap = combined(parts), np.any(missing, axis=0, keepdims=True)[0]
             if bucket.closed:
-                news = ~gap & (bucket.gap[where] | (cells != bucket.cells[:, where]).any(axis=0))
+                had, changes = bucket.gap[where], (cells != bucket.cells[:, where]).any(axis=0)
+                news = np.where(gap, had & bucket.mended[where] & changes, had | changes)
                 where, cells, gap = where[news], cells[:, news], gap[news]
             bucket.take_whole(where, cells, gap)
             if bucket.closed:

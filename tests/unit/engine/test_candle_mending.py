@@ -165,6 +165,24 @@ def test_late_trade_counts_once_in_a_mended_candle() -> None:
     check_open(rig.book, trades, start + 3 * MINUTE)
 
 
+def test_late_trade_is_in_a_candle_that_closed_in_part_and_was_put_together_before() -> None:
+    start = 4 * HOUR + 53 * MINUTE
+    end = 4 * HOUR + 55 * MINUTE
+    trades, rig = a_day(11, end + 2 * MINUTE, every_ms=9000), a_rig(start)
+    late = next(one for one in trades if end - 20_000 < one.time_ms - T0 < end - 1000)
+    live = [one for one in trades if one is not late]
+    rig.pulse(start)
+    rig.trades([one for one in live if start <= one.time_ms - T0 < end + 5000])
+    rig.pulse(end + 5000)
+    rig.trades([late], refill=True)
+    rig.pulse(end + 6000)
+    rig.pulse(end + 7000)
+    seen = [one for one in trades if start <= one.time_ms - T0 < end]
+    expect(rig.published["A", "1m", end - MINUTE], plain(seen, "A", "1m")[end - MINUTE])
+    expect(rig.published["A", "5m", end - 5 * MINUTE], plain(seen, "A", "5m")[end - 5 * MINUTE])
+    assert rig.published["A", "5m", end - 5 * MINUTE].gap
+
+
 def test_candle_that_closed_in_part_is_published_again_when_its_minutes_are_known() -> None:
     start = 4 * HOUR + 52 * MINUTE + 15_000
     end = 5 * HOUR + 30_000
