@@ -127,7 +127,7 @@ def _of(screen: Screen, question: Question) -> Screen:
             {"field": one.field, "column": one.column, "message": one.message, "hint": one.hint} for one in error.mistakes
         ]
         raise InvalidRequest(str(error), details) from None
-    sort = question.sort if question.sort in (*sieve.names, SORT_BY_SYMBOL) else ""
+    sort = question.sort if question.sort == SORT_BY_SYMBOL or sieve.place(question.sort) is not None else ""
     direction = question.direction if sort and question.direction in (ASCENDING, DESCENDING) else ""
     return screen._replace(
         filter=question.filter.strip(),

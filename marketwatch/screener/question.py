@@ -75,6 +75,16 @@ class Sieve:
         """The columns, each in its one way of being written."""
         return tuple(one.expression.key for one in self.columns)
 
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The columns as they were written."""
+        return tuple(" ".join(one.source.split()) for one in self.columns)
+
+    def place(self, text: str) -> int | None:
+        """Which column somebody means by a text, written in either way."""
+        wanted = " ".join(text.split())
+        return next((at for at, pair in enumerate(zip(self.names, self.labels, strict=True)) if wanted in pair), None)
+
     @property
     def windows(self) -> tuple[str, ...]:
         """The engine's windows that it needs."""
@@ -140,7 +150,8 @@ def _columns(text: str, mistakes: list[Mistake]) -> tuple[Program, ...]:
     pieces = [(at, piece) for at, piece in split(text) if piece.strip()]
     if len(pieces) > MOST_COLUMNS:
         sentence = f"There are {len(pieces)} columns; {MOST_COLUMNS} are the most."
-        mistakes.append(Mistake(COLUMNS, pieces[MOST_COLUMNS][0] + 1, sentence, "Leave some out."))
+        at, piece = pieces[MOST_COLUMNS]
+        mistakes.append(Mistake(COLUMNS, at + len(piece) - len(piece.lstrip()) + 1, sentence, "Leave some out."))
         return ()
     found: dict[str, Program] = {}
     for at, piece in pieces:

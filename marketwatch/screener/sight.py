@@ -75,9 +75,10 @@ def _sorted(sight: Sight, passing: NDArray[np.intp], sort: str, direction: str) 
     if sort == SORT_BY_SYMBOL:
         names = sorted(passing.tolist(), key=lambda key: sight.symbols[key], reverse=direction == DESCENDING)
         return np.array(names, np.intp)
-    if sort not in sight.sieve.names:
+    place = sight.sieve.place(sort)
+    if place is None:
         return passing
-    values = sight.columns[sight.sieve.names.index(sort)][passing]
+    values = sight.columns[place][passing]
     return passing[np.argsort(values if direction == ASCENDING else -values, kind="stable")]
 
 

@@ -98,17 +98,14 @@ def address(question: Question, screen_id: str = "", path: str = PATH) -> str:
     return f"{path}?{parameters}" if parameters else path
 
 
-def labels_of(sieve: Sieve) -> list[str]:
-    """The columns as they were written."""
-    return [" ".join(one.source.split()) for one in sieve.columns]
-
-
 def heads_of(question: Question, sieve: Sieve, screen_id: str) -> tuple[HeadView, ...]:
     """A first click sorts downwards (names upwards), a second one turns it round."""
     heads = []
-    for label, name in (("Symbol", SORT_BY_SYMBOL), *zip(labels_of(sieve), sieve.names, strict=True)):
+    place = None if question.sort == SORT_BY_SYMBOL else sieve.place(question.sort)
+    sort = question.sort if place is None else sieve.names[place]
+    for label, name in (("Symbol", SORT_BY_SYMBOL), *zip(sieve.labels, sieve.names, strict=True)):
         first = ASCENDING if name == SORT_BY_SYMBOL else DESCENDING
-        now = (question.direction or first) if question.sort == name else ""
+        now = (question.direction or first) if sort == name else ""
         turned = {ASCENDING: DESCENDING, DESCENDING: ASCENDING}.get(now, first)
         href = address(question._replace(sort=name, direction=turned), screen_id)
         heads.append(HeadView(label, href, {ASCENDING: "ascending", DESCENDING: "descending"}.get(now, "")))
@@ -131,7 +128,7 @@ def chips_of(question: Question, sieve: Sieve | None, screen_id: str) -> tuple[C
     """Columns that are often wanted."""
     if sieve is None:
         return ()
-    have = dict(zip(sieve.names, labels_of(sieve), strict=True))
+    have = dict(zip(sieve.names, sieve.labels, strict=True))
     chips = []
     for label, name in zip(_SUGGESTED, read(Question(columns=", ".join(_SUGGESTED))).names, strict=True):
         others = [text for key, text in have.items() if key != name]

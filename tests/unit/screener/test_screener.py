@@ -92,7 +92,7 @@ def test_window_that_warms_up_and_symbol_that_went_quiet_are_named_with_their_re
         "warming up": ["AUSDT", "BUSDT", "CUSDT"],
         "no data yet": ["DUSDT"],
     }
-    scene.watch.bus.publish(Staleness("BUSDT", True, scene.time_ms))
+    scene.watch.bus.publish(Staleness("binance", "BUSDT", True, scene.time_ms))
     scene.step(100.0, 50.0, 10.0)
     scene.step(100.0, 50.0, 10.0)
     found = scene.found("price > 0")
