@@ -204,6 +204,7 @@ async def test_stream_is_rendered_once_for_equal_screens_and_sends_what_changed(
         assert len(names) == 1
         first = (await other.content.readuntil(b"\n\n")).decode()
         assert 'hx-target="#matches"' in first or "retry" in first
+        live.tick()
         publish_trades(made.watch, trade("BTCUSDT", 2000, 51_000.0, 0.1, START_MS + 14_000))
         publish_trades(made.watch, trade("BTCUSDT", 2001, 51_000.0, 0.1, START_MS + 15_000))
         for _ in range(3):
