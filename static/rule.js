@@ -1,8 +1,7 @@
-// The rule's form: names completed while one types, symbols found by a few letters, the lab's link with what is written.
+// The rule's form beside the completion of names in lab_names.js: symbols found by a few letters, the lab's link with what is written.
 const form = document.getElementById("rule");
 
 if (form) {
-  import("./lab_names.js");
   const find = document.getElementById("find-symbol");
   const symbols = document.getElementById("symbols");
   find.hidden = symbols.options.length < 12;

@@ -70,16 +70,17 @@ class Identities:
     async def by_bearer(self, text: str, address: str) -> Caller:
         """Whose token or key this is. Raises Unauthorized, Forbidden, Unavailable."""
         if text.startswith(PREFIX):
-            return self._remember(text, await self._by_key(text))
+            return await self._by_key(text)
         if self._outside is not None and self._outside.is_theirs(text):
-            return self._remember(text, await self._by_outside(self._outside, text, address))
+            return await self._by_outside(self._outside, text, address)
         claims = self._tokens.read(text)
         session = await self._sessions.find(claims.user_id, claims.session_id)
         user = await self._store.user(claims.user_id) if session is not None else None
         if session is None or user is None or not user.active:
             raise Unauthorized("The session of this access token has ended; log in again.")
         await self._touch(session, address)
-        return _caller(user, Way.ACCESS_TOKEN, session_id=session.session_id)
+        caller = _caller(user, Way.ACCESS_TOKEN, session_id=session.session_id)
+        return self._remember(text, caller, claims.expires_ms)
 
     async def _by_key(self, text: str) -> Caller:
         key = await self._store.api_key(hash_secret(text))
@@ -88,14 +89,15 @@ class Identities:
             raise Unauthorized("The API key is not known, or has expired.")
         if self._is_due(key.key_id):
             await self._quietly(self._store.touch_api_key(key.key_id, self._clock.now_ms()))
-        return _caller(user, Way.API_KEY, key_id=key.key_id, scopes=frozenset(key.scopes))
+        caller = _caller(user, Way.API_KEY, key_id=key.key_id, scopes=frozenset(key.scopes))
+        return self._remember(text, caller, key.expires_ms)
 
     async def _by_outside(self, outside: OutsideTokens, text: str, address: str) -> Caller:
         identity = await outside.read(text)
         user = await self._store.user_outside(identity.outside) or await self._newcomer(identity, address)
         if not user.active:
             raise Forbidden("This account was switched off; ask an admin.")
-        return _caller(user, Way.OUTSIDE)
+        return self._remember(text, _caller(user, Way.OUTSIDE), identity.expires_ms)
 
     async def still(self, caller: Caller) -> bool:
         """Whether somebody who holds a stream is still who they were: the session open, the key there, the account on."""
@@ -137,10 +139,12 @@ class Identities:
         except StoreUnavailable:
             return
 
-    def _remember(self, secret: str, caller: Caller) -> Caller:
+    def _remember(self, secret: str, caller: Caller, until_ms: int | None = None) -> Caller:
+        """For ten seconds, but never beyond the end of what was shown."""
+        left_s = _TRUST_S if until_ms is None else min(_TRUST_S, (until_ms - self._clock.now_ms()) / 1000)
         key = hash_secret(secret)
         self._found.pop(key, None)
-        self._found[key] = (caller, self._clock.monotonic() + _TRUST_S)
+        self._found[key] = (caller, self._clock.monotonic() + left_s)
         while len(self._found) > _MOST:
             del self._found[next(iter(self._found))]
         return caller

@@ -29,6 +29,7 @@ class Identity(NamedTuple):
     outside: str
     email: str | None
     name: str
+    expires_ms: int
 
 
 class OutsideTokens:
@@ -83,7 +84,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
     email = claims.get("email")
     verified = isinstance(email, str) and claims.get("email_verified") is True
     name = next((claims[key] for key in ("preferred_username", "nickname", "name") if isinstance(claims.get(key), str)), "")
-    return Identity(f"{claims['iss']}|{subject}", email if verified else None, name)
+    return Identity(f"{claims['iss']}|{subject}", email if verified else None, name, int(claims["exp"] * 1000))
 
 
 def _bad() -> Unauthorized:

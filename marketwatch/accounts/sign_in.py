@@ -16,6 +16,8 @@ from .totp import matching_step, recovery_text
 TICKET_S = 300
 _MOST_TICKETS = 1_000
 _TRIES = 5
+_STRANGER = "unknown name"
+"""In the log instead of a name that nobody has: people type passwords into the wrong field."""
 
 
 class SecondFactorNeeded(Unauthorized):
@@ -57,7 +59,8 @@ class SignIn:
         matches = await self._passwords.matches(password, user.password_hash if user is not None else None)
         if user is None or not matches or not user.active:
             self.delays.failed(key, place.address)
-            await self._audit.note(name, "log in", user.user_id if user else "", result="refused", address=place.address)
+            who, whom = (user.username, user.user_id) if user is not None else (_STRANGER, "")
+            await self._audit.note(who, "log in", whom, result="refused", address=place.address)
             raise Unauthorized("Name or password are wrong.")
         return user
 

@@ -28,6 +28,7 @@ class AccessClaims(NamedTuple):
 
     user_id: str
     session_id: str
+    expires_ms: int
 
 
 class AccessTokens:
@@ -64,7 +65,7 @@ class AccessTokens:
         subject, session = claims["sub"], claims["sid"]
         if not isinstance(subject, str) or not isinstance(session, str):
             raise Unauthorized("The access token is not a good one; log in again.")
-        return AccessClaims(subject, session)
+        return AccessClaims(subject, session, int(claims["exp"] * 1000))
 
 
 def check_times(claims: dict[str, Any], now_ms: int, skew_s: int) -> None:

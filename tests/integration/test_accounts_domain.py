@@ -159,6 +159,9 @@ async def test_browser_session_is_known_until_it_is_idle_over_or_ended(made: Tow
     assert caller is not None
     assert (caller.user_id, caller.rank, caller.way, caller.by_cookie) == (ada.user_id, Rank.ADMIN, Way.SESSION, True)
     assert identities.remembered(secret) == caller
+    await made.clock.advance(10)
+    assert identities.remembered(secret) is None
+    assert await identities.by_cookie(secret, PLACE.address) == caller
     await sessions.end(session)
     assert identities.remembered(secret) is None
     assert await identities.by_cookie(secret, PLACE.address) is None
@@ -220,6 +223,26 @@ async def test_api_key_has_scopes_last_use_and_an_end(made: Town) -> None:
     for name, scopes in (("", [Scope.READ]), ("x" * 61, [Scope.READ]), ("bot", [])):
         with pytest.raises(InvalidRequest):
             await keys.make(ada.user_id, name, scopes)
+
+
+async def test_access_token_is_not_remembered_beyond_its_end(made: Town) -> None:
+    ada = await made.person("ada")
+    grant = await made.accounts.grant(ada, PLACE)
+    await made.clock.advance(597)
+    assert (await made.accounts.identities.by_bearer(grant.access_token, "")).user_id == ada.user_id
+    assert made.accounts.identities.remembered(grant.access_token) is not None
+    await made.clock.advance(3)
+    assert made.accounts.identities.remembered(grant.access_token) is None
+    with pytest.raises(Unauthorized):
+        await made.accounts.identities.by_bearer(grant.access_token, "")
+
+
+async def test_name_that_nobody_has_is_not_written_down(made: Town) -> None:
+    await made.person("ada")
+    with pytest.raises(Unauthorized):
+        await made.accounts.sign_in.whole(PASSWORD, "oops", None, PLACE)
+    (entry,) = await made.accounts.store.audit_before(2**53, 1)
+    assert (entry.actor, entry.result) == ("unknown name", "refused")
 
 
 async def test_lower_role_and_switching_off_count_at_once(made: Town) -> None:

@@ -245,7 +245,8 @@ async def test_limits_count_by_account_else_by_address(tmp_path: Path) -> None:
         assert [(await client.get("/api/market/prices")).status for _ in range(3)] == [200, 200, 429]
     async with world(tmp_path / "keys", accounts="open", rate_limit_data=4) as made, made.client() as client:
         people = [await made.person(name) for name in ("bob", "eve")]
-        texts = [(await made.people.keys.make(one.user_id, "bot", [Scope.READ]))[1] for one in people]
+        texts = [(await made.people.keys.make(people[0].user_id, "bot", [Scope.READ]))[1]]
+        texts.append((await made.people.grant(people[1], _PLACE)).access_token)
         for text in texts:
             await client.get("/api/users/me", headers={"Authorization": f"Bearer {text}"})
         for text in texts:

@@ -26,6 +26,7 @@ from marketwatch.replay.lanes import LaneReader
 from marketwatch.replay.pins import IncidentPins
 from marketwatch.replay.rerun import Rerun, read_script
 from marketwatch.store.writer import StoreWriter
+from marketwatch.web.envelope import iso
 from tests.kit.alerts import rule
 from tests.kit.watches import START_MS, World, status, trade, world
 
@@ -221,3 +222,14 @@ async def test_pages_of_the_past_show_a_quiet_symbol_as_quiet_then(run: Run) -> 
         moment = await cursor.at(at_ms, END_MS)
         assert moment.watch.state.symbols["ETHUSDT"].stale is stale, at_ms - one.from_ms
     await cursor.aclose()
+
+
+async def test_explanation_of_a_past_moment_says_that_the_rule_rested(run: Run) -> None:
+    one = next(one for one in await spans(run, QuietCause.STALE) if one.symbol == "ETHUSDT" and not one.is_open)
+    async with run.made.client() as client:
+        for at_ms, rested in ((one.to_ms, True), (one.to_ms + 500, False)):
+            asked = {"symbol": "ETHUSDT", "at": iso(at_ms)}
+            answer = await client.get("/api/rules/above/explain", params=asked)
+            said = (await answer.json())["data"]
+            assert ("was quiet" in said["reason"]) is rested, said
+            assert not rested or said["side"] == "no data"
