@@ -108,8 +108,8 @@ class Moments:
         return Found(value, STORED if np.isfinite(value) else WARMING, int(own.end_ms[step]))
 
     async def past(self, program: Program, place: Place, at_ms: int) -> tuple[dict[str, Found], Along, bool]:
-        """Every term at a past moment, what it said on the way, and whether a rule of it rested, for the symbol was quiet or its
-        feed down. Raises StoreError, InvalidRequest, RuleError."""
+        """Every term at a past moment, what it said on the way, and whether a rule of it rested, for the symbol was quiet or
+        its feed down. Raises StoreError, InvalidRequest, RuleError."""
         text = program.expression.key
         asked = self._question(text if program.kind is Kind.BOOL else f"({text}) > 0", place, at_ms)
         said, own = await self._said(asked, place, at_ms)
