@@ -232,7 +232,8 @@ class Sums:
             if self._turn == self._length:
                 self._take_over()
             self._fresh = np.zeros_like(self._fresh)
-            self._fresh_anchor = np.where(np.isnan(cells[PRICE]), self.anchor, cells[PRICE])
+            self._fresh_anchor = cells[PRICE].copy()
+            self._anchored = clean
             self._turn = 0
 
     def _take_over(self) -> None:
@@ -244,6 +245,8 @@ class Sums:
         self._relate(extra, oldest, clean=clean)
         self.sums, self.anchor = self._fresh - extra, self._fresh_anchor
         self._peak = self._fresh[WATCHED].copy()
+        if self._excluded_rows:
+            self._join(ALL, self.start + 1, self._end)
 
     # Exactness
 
@@ -255,13 +258,13 @@ class Sums:
         low[VOLUMES:] &= counts > 0.5
         return np.flatnonzero(low.any(axis=0))
 
-    def rebuild(self, columns: Columns, *, reference_changed: bool = True) -> None:
-        """Sum anew from the ring, for some symbols; what the others have in common with the reference too, if it is one of them
-        and its prices changed."""
+    def rebuild(self, columns: Columns, *, amended: bool = True) -> None:
+        """Sum anew from the ring, for some symbols. `amended`: their buckets changed, so the sums that only add are made anew
+        too, and what the others have in common with the reference, if it is one of them."""
         first, end = self.start, self._end
         self._head = None
         self.unclean = self._ring.unclean(first, end)
-        if reference_changed and self._reference is not None and not isinstance(columns, slice) and self._reference in columns:
+        if amended and self._reference is not None and not isinstance(columns, slice) and self._reference in columns:
             if self.unclean or self._excluded_rows or self._ring.unclean(end - self._turn, end):
                 columns = ALL
             elif end > first:
@@ -273,9 +276,10 @@ class Sums:
         self.anchor = _replaced(self.anchor, columns, anchors(prices, known))
         self.sums[:, columns] = self._summed(first, end, self.anchor, columns, skip_first=True)
         self._peak[:, columns] = self.sums[WATCHED, columns]
-        self._fresh_anchor = _replaced(self._fresh_anchor, columns, self.anchor[columns])
-        self._fresh[:, columns] = self._summed(end - self._turn, end, self._fresh_anchor, columns, skip_first=False)
-        self._anchored = not np.isnan(self.anchor).any()
+        if amended:
+            self._fresh_anchor = _replaced(self._fresh_anchor, columns, self.anchor[columns])
+            self._fresh[:, columns] = self._summed(end - self._turn, end, self._fresh_anchor, columns, skip_first=False)
+        self._anchored = not np.isnan(self.anchor).any() and not np.isnan(self._fresh_anchor).any()
 
     def _relate_anew(self, sums: F8, first: int, end: int) -> None:
         """The sums with the reference's returns over a span in which everything is known, for all symbols."""

@@ -85,7 +85,7 @@ class RollingWindow:
         total, left = self._totals(head, counts, returns)
         shaky = sums.shaky(left, total[COUNTS])
         if len(shaky):
-            sums.rebuild(shaky, reference_changed=False)
+            sums.rebuild(shaky, amended=False)
             total, left = self._totals(head, counts, returns)
         joint = None
         if self._reference is not None and not (head.clean and sums.is_clean):

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from ..errors import Conflict, NotFound
 from ..model.portfolio import Portfolio, Transaction
-from .entry import order
-from .errors import LedgerError
-from .ledger import Ledger
+from .entry import checked, order
+from .errors import EntryUnreadable, LedgerError, TransactionError
+from .ledger import Ledger, named
 from .marks import Kept
 
 MOST_ENTRIES = 200_000
@@ -17,12 +17,13 @@ MOST_ENTRIES = 200_000
 
 class Book(NamedTuple):
     """`entries`: in the order in which they are booked. `ledger` is None where the stored entries contradict each other, which
-    `trouble` explains; taking the wrong one out mends it."""
+    `trouble` explains; taking the wrong one out mends it. `sealed`: they cannot even be read, so nothing may be written."""
 
     portfolio: Portfolio
     entries: tuple[Transaction, ...]
     ledger: Ledger | None
     trouble: str = ""
+    sealed: bool = False
 
     @property
     def kept(self) -> Kept:
@@ -41,18 +42,40 @@ class Book(NamedTuple):
 
 
 def opened(portfolio: Portfolio, entries: Iterable[Transaction]) -> Book:
-    """The book of stored entries."""
+    """The book of stored entries, each of them checked again: other programs may write into the database too."""
     ordered = tuple(sorted(entries, key=order))
     try:
+        for entry in ordered:
+            _sound(entry, portfolio.base_currency)
         return Book(portfolio, ordered, Ledger.replay(portfolio, ordered))
     except LedgerError as error:
         return Book(portfolio, ordered, None, str(error))
 
 
+def unreadable(portfolio: Portfolio, error: EntryUnreadable) -> Book:
+    """The book of entries of which one is none."""
+    return Book(portfolio, (), None, str(error), sealed=True)
+
+
+def _sound(entry: Transaction, base_currency: str) -> None:
+    try:
+        checked(entry, base_currency)
+    except TransactionError as error:
+        why = str(error).rstrip(".")
+        raise LedgerError(
+            f"The {named(entry)}, cannot be booked: {why[:1].lower()}{why[1:]}; another program has written that, so correct "
+            "or delete it.",
+            entry.transaction_id,
+        ) from None
+
+
 def rewritten(book: Book, put: Sequence[Transaction], drop: Sequence[str]) -> Book:
     """The book with entries put in or replaced and others dropped. Raises LedgerError.
 
-    Entries behind all others are appended to a fork of the ledger, anything else is booked anew; both say the same."""
+    Entries behind all others are appended to a fork of the ledger, anything else is booked anew; both say the same. Raises
+    Conflict for a sealed book."""
+    if book.sealed:
+        raise Conflict(f"Nothing can be written into the portfolio {book.portfolio.name!r}: {book.trouble}")
     added = sorted(put, key=order)
     known = {one.transaction_id for one in book.entries}
     new = known.isdisjoint(one.transaction_id for one in added)

@@ -13,8 +13,9 @@ from ..errors import Conflict, InvalidRequest, NotFound, StoreError, Unavailable
 from ..model.portfolio import CostMethod, Portfolio, Transaction
 from ..model.system import Level, Notice
 from ..ports import MarketStore, UserDatabase
-from .book import MOST_ENTRIES, Book, opened, rewritten
+from .book import MOST_ENTRIES, Book, opened, rewritten, unreadable
 from .entry import asset, checked
+from .errors import EntryUnreadable
 from .imports.read import Preview, key_of, preview
 from .marker import Marker
 from .ports import BookStore
@@ -90,8 +91,7 @@ class BookDesk:
     async def _read(self, store: BookStore) -> None:
         found = {}
         for one in await store.every_portfolio():
-            entries = await store.transactions(one.owner_id, one.portfolio_id)
-            found[one.portfolio_id] = await asyncio.to_thread(opened, one, entries)
+            found[one.portfolio_id] = await _stored(store, one)
         self._books = found
         await self.lists.read(store)
         self._known = True
@@ -270,8 +270,7 @@ class BookDesk:
         found = self.at_hand(owner_id, portfolio_id)
         if found is not None:
             return found
-        one = await store.portfolio(owner_id, portfolio_id)
-        return await asyncio.to_thread(opened, one, await store.transactions(owner_id, portfolio_id))
+        return await _stored(store, await store.portfolio(owner_id, portfolio_id))
 
     async def _written(self, store: BookStore, portfolio_id: str, write: Awaitable[Portfolio]) -> Portfolio:
         """The portfolio as it was written. Where another process was faster, what it wrote is read."""
@@ -302,6 +301,15 @@ class BookDesk:
             message = "Portfolios and watchlists are read again."
             self._publish(Notice(_KEY, Level.INFO, message, self._clock.now_ms(), over=True))
         self._warned = False
+
+
+async def _stored(store: BookStore, portfolio: Portfolio) -> Book:
+    """A book as the database has it; one that makes no sense says so and is in nobody's way."""
+    try:
+        entries = await store.transactions(portfolio.owner_id, portfolio.portfolio_id)
+    except EntryUnreadable as error:
+        return unreadable(portfolio, error)
+    return await asyncio.to_thread(opened, portfolio, entries)
 
 
 def _read_file(book: Book, data: bytes, mapping: Mapping[str, str] | None, import_id: str | None) -> Preview:

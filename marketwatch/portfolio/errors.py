@@ -24,6 +24,14 @@ class TransactionError(InvalidRequest):
         self.field = field
 
 
+class EntryUnreadable(Conflict):
+    """A stored transaction that another program has made into something that is none. `transaction_id` names it."""
+
+    def __init__(self, message: str, transaction_id: str) -> None:
+        super().__init__(message, [{"transaction_id": transaction_id}])
+        self.transaction_id = transaction_id
+
+
 class ImportRefused(InvalidRequest):
     """A file that cannot be imported. `details` hold line, column and a sentence for each row that is wrong."""
 

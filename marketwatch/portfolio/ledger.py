@@ -115,7 +115,7 @@ class Ledger:
         self._require(entry, give, given + fee_give)
         if get not in self.par and got <= fee_get:
             what = f"The fee of {plain(fee_get)} {get} leaves nothing of the {plain(got)} {get} that come in"
-            raise LedgerError(f"{what} ({_named(entry)}); correct quantity, price or fee.", entry.transaction_id)
+            raise LedgerError(f"{what} ({named(entry)}); correct quantity, price or fee.", entry.transaction_id)
         out = self._take(entry, give, given + fee_give)
         fee = self._fee_from_elsewhere(entry, entry.fee - fee_give - fee_get)
         value = self._value_of_trade(entry, give, get, given + fee_give, got - fee_get, out, fee)
@@ -193,7 +193,7 @@ class Ledger:
         if not entry.fee or entry.fee_currency != entry.coin:
             return entry.quantity
         if entry.fee >= entry.quantity:
-            raise LedgerError(f"The fee takes all of what comes in ({_named(entry)}); correct the fee.", entry.transaction_id)
+            raise LedgerError(f"The fee takes all of what comes in ({named(entry)}); correct the fee.", entry.transaction_id)
         self._note_fee(entry, entry.coin, entry.fee)
         self._expenses += entry.fee if entry.coin in self.par else NOTHING
         return entry.quantity - entry.fee
@@ -261,7 +261,7 @@ class Ledger:
             held = self._held(asset)
             short = held < quantity
         if short:
-            what = f"The {_named(entry)} takes {plain(quantity)} {asset} where {plain(held)} are held at that time"
+            what = f"The {named(entry)} takes {plain(quantity)} {asset} where {plain(held)} are held at that time"
             raise LedgerError(f"{what}; enter what came in before it, or correct the quantity.", entry.transaction_id)
 
     def _take(self, entry: Transaction, asset: str, quantity: Decimal) -> Decimal:
@@ -315,9 +315,9 @@ class Ledger:
         if len(self._remarks) >= MOST_REMARKS:
             self._unsaid += 1
             return
-        self._remarks.append(Remark(entry.transaction_id, f"{what} ({_named(entry)})."))
+        self._remarks.append(Remark(entry.transaction_id, f"{what} ({named(entry)})."))
 
 
-def _named(entry: Transaction) -> str:
+def named(entry: Transaction) -> str:
     """`buy of 1.5 BTC, transaction 8f3a`."""
     return f"{entry.kind.value.replace('_', ' ')} of {plain(entry.quantity)} {entry.coin}, transaction {entry.transaction_id}"

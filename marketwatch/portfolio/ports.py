@@ -33,7 +33,7 @@ class BookStore(Protocol):
         """Name, `updated_ms` and `deleted_ms` (to the bin, and back with None); base currency and method never change."""
 
     async def transactions(self, owner_id: str, portfolio_id: str) -> list[Transaction]:
-        """Oldest first; empty for what is not there."""
+        """Oldest first; empty for what is not there. Raises EntryUnreadable."""
 
     async def write_transactions(
         self, portfolio: Portfolio, *, put: Sequence[Transaction] = (), drop: Sequence[str] = ()

@@ -157,6 +157,9 @@ class Screener:
         no_data = np.isnan(table.points["price"])
         state = next(iter(table.state.values()), None)
         quiet = np.zeros(width, np.bool_) if state is None else (state & np.uint8(WindowState.STALE)) != 0
+        samples = self._watch.state.samples
+        if samples is not None:
+            quiet = quiet | samples.gap
         truth = np.full(width, TRUE, np.int8)
         if screen.sieve.filter is not None:
             said = results.pop(0).truth

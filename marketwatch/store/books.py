@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import Conflict, NotFound
 from ..model.portfolio import CostMethod, Portfolio, Transaction, TransactionKind, Watchlist, WatchlistItem
 from ..model.screens import Screen
+from ..portfolio.errors import EntryUnreadable
 from ..ports import MarketStore
 from .reads import Bulk, Reads, Step
 from .rows import clean
@@ -187,10 +188,18 @@ def _row(one: Transaction) -> tuple[Any, ...]:
 
 def _transaction(row: Sequence[Any]) -> Transaction:
     transaction_id, portfolio_id, kind, coin, quantity, time_ms, price, currency, rate, fee, *rest = row
-    return Transaction(
-        transaction_id, portfolio_id, TransactionKind(kind), coin, Decimal(quantity), time_ms, _decimal(price), currency,
-        _decimal(rate), Decimal(fee), *rest,
-    )  # fmt: skip
+    try:
+        return Transaction(
+            transaction_id, portfolio_id, TransactionKind(kind), coin, Decimal(quantity), time_ms, _decimal(price), currency,
+            _decimal(rate), Decimal(fee), *rest,
+        )  # fmt: skip
+    except (ValueError, ArithmeticError):
+        told = ", ".join(str(value)[:40] for value in (kind, quantity, price, rate, fee))
+        raise EntryUnreadable(
+            f"The transaction {transaction_id!r} holds what is no kind or no number ({told}), so another program has changed "
+            "it; correct its row in the table portfolio_transactions, or delete that row.",
+            transaction_id,
+        ) from None
 
 
 def _decimal(value: Any) -> Decimal | None:

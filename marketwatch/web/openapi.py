@@ -34,7 +34,8 @@ _MEANINGS = {
 }
 _TEXT = """Live prices, metrics, candles, whales and alerts of the crypto market. Every answer is an envelope with `success`,
 `data` and `meta`; `meta.source` says whether the numbers are live, demo or recorded. Times are ISO 8601 UTC with
-milliseconds, what is not known is null. `/ws/prices?coins=` sends `price_update` messages over a WebSocket."""
+milliseconds, what is not known is null. `/ws/prices?coins=` sends `price_update` messages over a WebSocket,
+`/ws/portfolio/{portfolio_id}` what a portfolio is worth each second."""
 
 
 def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS, actions: Iterable[Action[Any]] = ACTIONS) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,8 +20,8 @@ from .keys import TELEMETRY
 from .readiness import READINESS
 from .resident import resident_bytes
 from .snapshot import json_answer
+from .sockets import Sockets
 from .sse import Hub
-from .ws import PriceSockets
 
 routes = web.RouteTableDef()
 _LAG_EVERY_S = 0.25
@@ -63,7 +63,7 @@ async def sample_loop_lag(clock: Clock, telemetry: Telemetry) -> None:
 class MarketCollector(Collector):
     """Reads the counters of the watch of the moment and of the hub when Prometheus asks."""
 
-    def __init__(self, *, slot: WatchSlot, hub: Hub, sockets: PriceSockets, clock: Clock) -> None:
+    def __init__(self, *, slot: WatchSlot, hub: Hub, sockets: Sequence[Sockets[Any]], clock: Clock) -> None:
         self._slot = slot
         self._hub = hub
         self._sockets = sockets
@@ -78,7 +78,7 @@ class MarketCollector(Collector):
         yield _gauge("sse_clients", "Open server-sent event streams", {(): {(): self._hub.clients}})
         yield _gauge("sse_slow_clients", "Streams whose buffer is full", {(): {(): self._hub.slow_clients}})
         yield _counter("sse_refused", "Streams refused because all places were taken", {(): {(): self._hub.refused}})
-        yield _gauge("websocket_clients", "Open price sockets", {(): {(): self._sockets.clients}})
+        yield _gauge("websocket_clients", "Open WebSockets", {(): {(): sum(one.clients for one in self._sockets)}})
         watch = self._slot.current
         yield _gauge("watch_generation", "How many markets were opened", {(): {(): self._slot.generation}})
         if watch is not None:

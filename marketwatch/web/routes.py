@@ -6,7 +6,7 @@ import re
 
 from aiohttp import web
 
-from . import assets, openapi, probes, ws
+from . import assets, openapi, probes, ws, ws_book
 from .api import ACTIONS, ENDPOINTS, alert_stream, book_files, preview, replay_stream
 from .api import stream as price_stream
 from .guard import SAFE, RoleName, declare_on
@@ -82,6 +82,8 @@ def add_routes(app: web.Application) -> None:
         app.router.add_get(path, stream)
     declare_on(ws.prices, "guest")
     app.router.add_get("/ws/prices", ws.prices, allow_head=False)
+    declare_on(ws_book.portfolio, "viewer")
+    app.router.add_get(ws_book.PATH, ws_book.portfolio, allow_head=False)
     for reads, changes, routes in PAGES:
         for route in routes:
             if isinstance(route, web.RouteDef) and not hasattr(route.handler, "guard"):

@@ -41,6 +41,7 @@ from .render import Renderer
 from .routes import add_routes
 from .sse import Hub
 from .ws import SOCKETS, PriceSockets
+from .ws_book import BOOK_SOCKETS, BookSockets
 
 if TYPE_CHECKING:
     from ..accounts.accounts import Accounts
@@ -100,7 +101,8 @@ def build_app(
     app[DESK].rules = desk
     app[DESK].bookkeeping = books
     app[READINESS] = Readiness(slot=slot, store=store, settings=settings, clock=clock, telemetry=telemetry, tasks=tasks)
-    telemetry.registry.register(MarketCollector(slot=slot, hub=hub, sockets=app[SOCKETS], clock=clock))
+    prices, owned = app[SOCKETS], app[BOOK_SOCKETS]
+    telemetry.registry.register(MarketCollector(slot=slot, hub=hub, sockets=(prices, owned), clock=clock))
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_close_streams)
     app.cleanup_ctx.append(_background(tasks))
@@ -129,8 +131,10 @@ def _fill(
     app[ALERT_STREAM] = alerts = AlertStream(desk)
     app[REPLAY_STREAMS] = ReplayStreams()
     app[SOCKETS] = sockets = PriceSockets(desk=desk, clock=clock, max_clients=hub.max_clients)
+    app[BOOK_SOCKETS] = owned = BookSockets(desk=desk, clock=clock, max_clients=hub.max_clients)
     ticker.listen(prices.on_tick)
     ticker.listen(sockets.on_tick)
+    ticker.listen(owned.on_tick)
     ticker.listen(alerts.on_tick)
     app[DOCUMENT] = new_document()
     app[ASSETS] = assets = Assets()
@@ -148,6 +152,7 @@ def _background(tasks: Tasks | None) -> Any:
             "web:live": app[LIVE].run(),
             "web:prices": app[TICKER].run(app[CLOCK], app[SETTINGS].sample_ms / 1000),
             "web:sockets": app[SOCKETS].run(),
+            "web:portfolio sockets": app[BOOK_SOCKETS].run(),
             "web:lag": sample_loop_lag(app[CLOCK], app[TELEMETRY]),
             "web:holders": app[HOLDERS].run(app[CLOCK]),
         }
@@ -173,6 +178,7 @@ async def _close_streams(app: web.Application) -> None:
     await app[HUB].aclose()
     await app[CURSOR].aclose()
     await app[SOCKETS].aclose()
+    await app[BOOK_SOCKETS].aclose()
 
 
 def _protocol_logger(telemetry: Telemetry) -> logging.Logger:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -243,10 +243,12 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path, *, played: bool = True, clock: Clock | None = None, **given: Any) -> AsyncIterator[World]:
-    """A world on a manual clock that stands 50 ms after the end of `play`."""
+async def world(
+    folder: Path, *, played: bool = True, clock: Clock | None = None, on: MarketStore | None = None, **given: Any
+) -> AsyncIterator[World]:
+    """A world on a manual clock that stands 50 ms after the end of `play`; `on`: an open store, else one of its own."""
     settings = test_settings(data_dir=folder, **given)
-    async with sqlite_store(folder, settings) as store:
+    async with sqlite_store(folder, settings) if on is None else nullcontext(on) as store:
         made = World(settings=settings, clock=clock or ManualClock(START_MS + 10_050), store=store)
         if played:
             play(made.watch)

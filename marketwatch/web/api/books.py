@@ -95,6 +95,12 @@ class PerformanceRow(msgspec.Struct, frozen=True):
     as_of: str
 
 
+class LiveRow(PortfolioRow, frozen=True):
+    """A portfolio at the market with its positions: what `/ws/portfolio/{portfolio_id}` tells each second."""
+
+    positions: list[PositionRow] = []
+
+
 def valued(desk: Desk, book: Book) -> Valuation | None:
     """What a book is worth now; None while no market is open, or where its entries contradict each other."""
     if desk.slot.current is None or book.ledger is None:
@@ -105,6 +111,14 @@ def valued(desk: Desk, book: Book) -> Valuation | None:
 def row_of(desk: Desk, book: Book) -> PortfolioRow:
     """A book as it is answered."""
     return portfolio_row(book.portfolio, len(book.entries), valued(desk, book), book.trouble)
+
+
+def live_row(desk: Desk, book: Book) -> LiveRow:
+    """A book with its positions, all of one valuation."""
+    value = valued(desk, book)
+    row = portfolio_row(book.portfolio, len(book.entries), value, book.trouble)
+    positions = [] if value is None else [position_row(position) for position in value.positions]
+    return LiveRow(**msgspec.structs.asdict(row), positions=positions)
 
 
 async def listed(desk: Desk, _query: NoQuery, owner: str) -> list[PortfolioRow]:
