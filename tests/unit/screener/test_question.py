@@ -46,8 +46,8 @@ def test_mistakes_of_both_fields_are_told_with_their_columns() -> None:
         ("", ", ".join(f"change({n}m)" for n in range(1, 7)) + ", max(" + ", ".join(f"low({n}m)" for n in range(7, 15)) + ")",
          COLUMNS, 0, "14 different windows"),
         ("", ", ".join(f"stdev(price, {n}m)" for n in range(1, 8)), COLUMNS, 0, "7 different statistics"),
-        ("price > 1" + " " * 2000, "price", FILTER, 2000, "2009 characters"),
-        ("", "price" + " " * 2000, COLUMNS, 2000, "2000 are the most"),
+        ("price > 1" + " " * 2000, "price", FILTER, 1000, "2009 characters"),
+        ("", "price" + " " * 2000, COLUMNS, 1000, "1000 are the most"),
     ],
 )  # fmt: skip
 def test_screen_that_cannot_be_is_refused(filter_text: str, columns: str, field: str, column: int, word: str) -> None:
