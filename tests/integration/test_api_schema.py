@@ -238,8 +238,8 @@ checks.positive_data_acceptance.enabled = false
 include-name = "PUT /api/screens/{screen_id}"
 checks.positive_data_acceptance.enabled = false
 """
-"""No JSON schema can say which text is a rule, a name that is free, or a transaction that the books can take; and an address with
-long texts beyond ASCII is refused by the server's protocol, in plain text, before it is an address of ours."""
+"""No JSON schema can say which text is a rule, a name that is free, or a transaction that the books can take. An address
+with long texts beyond ASCII is refused by the server's protocol, in plain text, before anything of ours sees it."""
 
 
 @pytest.mark.slow
