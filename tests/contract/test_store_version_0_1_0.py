@@ -1,7 +1,7 @@
 """What version 0.1.0 has left on disks: its backup, its spool and its database file, read whole by the program of today.
 
-The three files in `version_0_1_0` were written by the code that knew the first four migrations: the backup and the database hold
-one batch, the spool another one that came a minute later.
+The three files in `version_0_1_0` were written by the code that knew the first four migrations: the backup and the database
+hold one batch, the spool another one that came a minute later.
 """
 
 from __future__ import annotations
