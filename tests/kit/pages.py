@@ -326,7 +326,7 @@ def pages(watch: Watch) -> Iterator[Given]:
     shown = deliveries_page(watch, NOTICES, Deliveries(channel=HOSTILE), now_ms=NOW_MS, most=3, trial=tried, problem=HOSTILE)
     yield Given("deliveries.html", shown)
     yield Given("deliveries.html", deliveries_page(watch, (), Deliveries("dead"), now_ms=NOW_MS, most=3))
-    asked = Fields(HOSTILE, (HOSTILE,), "24h", HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+    asked = Fields(HOSTILE, (HOSTILE,), "24h", HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
     wrong = outcome_of(watch, asked, None, Mistake(HOSTILE, HOSTILE, 2))
     yield Given("lab.html", lab_page(watch, asked, wrong))
     yield Given("fragments/_outcome.html", wrong)

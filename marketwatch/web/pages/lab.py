@@ -35,6 +35,8 @@ def read_fields(request: web.Request) -> Fields:
         keep=text("keep_firing_for"),
         cooldown=text("cooldown"),
         per_day=text("per_day"),
+        schedule=text("schedule", 301),
+        intrabar=text("intrabar").lower() in ("on", "yes", "true", "1"),
     )
 
 
@@ -56,12 +58,15 @@ async def ask(
             keep_firing_for=fields.keep or None,
             cooldown=fields.cooldown or None,
             per_day=fields.wished(),
+            schedule=fields.schedule or None,
+            intrabar=fields.intrabar,
         )
         return await answer(desk, request.app[LAB], asked, asker=asker, report=report, answer_s=answer_s), None
     except Conflict:
         raise
     except RuleError as error:
-        return None, Mistake(error.message, error.hint, error.column)
+        elsewhere = error.message.startswith(("In the recovery", "In the schedule"))
+        return None, Mistake(error.message, error.hint, 0 if elsewhere else error.column)
     except RequestError as error:
         return None, Mistake(str(error))
     except StoreError:
