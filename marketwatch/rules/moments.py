@@ -55,6 +55,7 @@ class Half(NamedTuple):
 
 
 def half(block: F8, *, backward: bool, clean: bool) -> Half:
+    """Running values of every block, from its end or from its beginning. `clean`: nothing in it is unknown."""
     width = block.shape[1]
     anchor = block[:, -1:] if backward else block[:, :1]
     if not clean:
