@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TIMED = re.compile(
     r"integration/test_(feed|clients|program|binance|coinbase|sse|redis|operations|notify|alerts_killed|gulp|ws|store)"
 )
-"""Tests that hold a running program to a time. Where tests run side by side these take turns, so that none makes another late."""
+"""Tests that hold a running program to a time. Where tests run side by side these take turns: none makes another late."""
 
 settings.register_profile("marketwatch", deadline=None, derandomize=on_ci(), suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("marketwatch")
