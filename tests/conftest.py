@@ -20,14 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 TIMED = re.compile(
     r"integration/test_(feed|clients|program|binance|coinbase|sse|redis|operations|notify|alerts_killed|gulp|ws|store)"
 )
-"""Tests that hold a running program to a time. Where tests run side by side these take turns, so that none is late for another."""
+"""Tests that hold a running program to a time. Where tests run side by side these take turns: none makes another late."""
 
 settings.register_profile("marketwatch", deadline=None, derandomize=on_ci(), suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("marketwatch")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (`-n 2 --dist loadgroup`), a file's tests stay together, and the timed ones in one line that begins first."""
+    """Side by side (`-n 2 --dist loadgroup`) a file's tests stay together, and the timed ones in one line that begins first."""
     items.sort(key=lambda item: TIMED.search(item.nodeid) is None)
     for item in items:
         file = item.nodeid.partition("::")[0]
