@@ -43,8 +43,7 @@ class WatchlistDesk:
 
     async def read(self, store: BookStore) -> None:
         """Take the local owner's lists from the store, and tell the rules."""
-        self._own = await store.watchlists(LOCAL_OWNER)
-        self._at_hand.clear()
+        self._own = await self._looked_up(store, LOCAL_OWNER)
         self._tell()
 
     @property
@@ -72,7 +71,9 @@ class WatchlistDesk:
     async def one(self, owner_id: str, watchlist_id: str) -> Watchlist:
         """One list by its id."""
         async with self._working() as store:
-            return await _found(store, owner_id, watchlist_id)
+            found = await _found(store, owner_id, watchlist_id)
+            await self._looked_up(store, owner_id)
+        return found
 
     async def create(self, owner_id: str, name: str, items: Sequence[WatchlistItem] = ()) -> Watchlist:
         """A new list, the last one."""
@@ -124,7 +125,8 @@ class WatchlistDesk:
     async def _follow(self, store: BookStore, owner_id: str) -> None:
         if owner_id == LOCAL_OWNER:
             await self.read(store)
-        await self._looked_up(store, owner_id)
+        else:
+            await self._looked_up(store, owner_id)
 
     def _tell(self) -> None:
         if self._publish is not None:

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from marketwatch.model.portfolio import WatchlistItem
 from marketwatch.web.live import LIVE
 from marketwatch.web.live_screen import MOST_CHANNELS
 from tests.kit.watches import START_MS, World, publish_trades, trade, world
@@ -155,6 +156,18 @@ async def test_screen_over_a_watchlist_follows_the_list_and_survives_its_end(cli
     }  # fmt: skip
     await post(client, f"/watchlist/{listed}/delete", {})
     assert "The watchlist of this screen is gone" in await page(client, screen=screen_id)
+
+
+async def test_list_at_hand_follows_its_owner_and_stays_when_another_changes_theirs(made: World) -> None:
+    lists = made.books.lists
+    theirs = await lists.create("bob", "main", [WatchlistItem("BTCUSDT")])
+    await lists.create("owner", "mine")
+    assert lists.at_hand("bob", theirs.watchlist_id) == theirs
+    changed = await lists.change("bob", theirs.watchlist_id, items=[WatchlistItem("ETHUSDT")])
+    assert lists.at_hand("bob", theirs.watchlist_id) == changed
+    assert lists.at_hand("owner", theirs.watchlist_id) is None
+    await lists.drop("bob", theirs.watchlist_id)
+    assert lists.at_hand("bob", theirs.watchlist_id) is None
 
 
 async def test_alert_from_a_screen_fills_the_editor(client: Client) -> None:
