@@ -15,6 +15,7 @@ from ...replay.pins import AROUND_MS
 from ...replay.rerun import Rerun, Step, read_script
 from ..envelope import iso
 from ..holders import HOLDERS
+from ..owning import money_of
 from ..sse import frame
 from .alerts import Name, alert_row
 from .desk import DESK, Desk
@@ -53,7 +54,8 @@ class ReplayStreams:
             raise Unavailable(f"{_MOST} replays are running already, which are the most; try again in a minute.")
         self.running += 1
         try:
-            script = await read_script(desk.store, desk.watch, query.alert_id, desk.settings.sample_ms)
+            money = await money_of(request)
+            script = await read_script(desk.store, desk.watch, query.alert_id, desk.settings.sample_ms, money)
             rerun = Rerun(script, settings=desk.settings, watch=desk.watch)
             answer = web.StreamResponse(headers=_HEADERS)
             await answer.prepare(request)

@@ -12,6 +12,7 @@ from ..api.desk import DESK
 from ..api.preview import ANSWER_S, LAB, PreviewAsk, answer
 from ..contexts.lab import SPANS, Fields, Mistake, lab_page, outcome_of
 from ..keys import RENDERER, WATCH
+from ..owning import money_of
 from .overview import connecting
 
 routes = web.RouteTableDef()
@@ -57,7 +58,9 @@ async def ask(
             cooldown=fields.cooldown or None,
             per_day=fields.wished(),
         )
-        return await answer(desk, request.app[LAB], asked, asker=asker, report=report, answer_s=answer_s), None
+        money = await money_of(request)
+        found = await answer(desk, request.app[LAB], asked, asker=asker, report=report, answer_s=answer_s, money=money)
+        return found, None
     except Conflict:
         raise
     except RuleError as error:

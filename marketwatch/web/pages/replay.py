@@ -17,6 +17,7 @@ from ..contexts.replay import replay_frame, replay_list, replay_page
 from ..incident_file import file_name, incident_file
 from ..keys import CLOCK, RENDERER, WATCH
 from ..live import LIVE
+from ..owning import money_of
 from ..render import error_page
 from .overview import connecting
 
@@ -69,7 +70,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     try:
         query = _parameters.parse(request)
         incident = await read_incident(desk.store, watch, query.alert_id, query.minutes * 60_000)
-        lanes = await desk.lanes.read(incident, watch)
+        lanes = await desk.lanes.read(incident, watch, await money_of(request))
         now_ms = desk.clock.now_ms()
         made = await asyncio.to_thread(
             incident_file, request.app[RENDERER], watch, incident, lanes, minutes=query.minutes, now_ms=now_ms
