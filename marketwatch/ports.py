@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from .bus import Publish
 from .model.alerts import Alert, AlertState, Notification, Pin, Rule, RuleRemoval
-from .model.market import Candle, Gap, Instrument, Samples, Source, Trade, Whale
+from .model.market import Candle, Gap, Instrument, QuietSpan, Samples, Source, Trade, Whale
 from .model.metrics import MetricTable
 from .model.silences import Silence
 from .model.system import Notice
@@ -76,12 +76,14 @@ class WriteBatch:
     """What is to be told of `alerts`; one that is stored already stays as it is."""
     pins: list[Pin] = field(default_factory=list)
     """Spans of samples and trades that retention leaves alone."""
+    quiet: list[QuietSpan] = field(default_factory=list)
+    """Spans in which rules rested; the newest fact about one replaces the older ones."""
 
     def __len__(self) -> int:
         return (
             len(self.instruments) + len(self.samples) + len(self.trades) + len(self.whales) + len(self.candles)
             + len(self.gaps) + len(self.aggregates) + len(self.venue_candles) + (self.metrics is not None)
-            + len(self.rules) + len(self.removals) + len(self.alerts) + len(self.pins)
+            + len(self.rules) + len(self.removals) + len(self.alerts) + len(self.pins) + len(self.quiet)
         )  # fmt: skip
 
 
@@ -216,10 +218,17 @@ class MarketStore(Protocol):
     ) -> list[Gap]:
         """Gaps that overlap the span, newest first."""
 
+    async def quiet(self, symbol: str, *, from_ms: int, to_ms: int, limit: int = 100_000) -> list[QuietSpan]:
+        """Spans of `[from_ms, to_ms)` in which rules of the symbol rested, newest first."""
+
+    async def open_quiet(self) -> list[QuietSpan]:
+        """Those that go on, or that a process that died left so."""
+
     async def instruments(self) -> list[Instrument]: ...
 
     async def retain(self, *, now_ms: int, days: float, max_bytes: int) -> int:
-        """Delete the oldest samples and trades beyond age or size (pinned ones and all else stay); answers how many."""
+        """Delete the oldest samples and trades beyond age or size, with the quiet spans of that time (pinned ones and all else
+        stay); answers how many samples and trades."""
 
     async def stats(self) -> StoreStats: ...
 

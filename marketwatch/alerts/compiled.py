@@ -52,6 +52,11 @@ class Compiled:
         return Timing(rule.for_ms or written_ms, rule.keep_firing_ms, rule.cooldown_ms, rule.repeat_ms, recover_row)
 
     @property
+    def rests_in_recovery(self) -> bool:
+        """Whether silence inhibits the recovery too: both conditions are about the market alone."""
+        return self.market_only and self.recover is not None and _market_only(self.recover)
+
+    @property
     def programs(self) -> tuple[Program, ...]:
         return tuple(one for one in (self.program, self.recover) if one is not None)
 

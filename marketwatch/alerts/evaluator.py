@@ -203,6 +203,7 @@ class Evaluator:
         quiet = self.silent(frame)
         if quiet.any():
             truth[np.ix_(self._market, quiet)] = UNKNOWN
+            recovered[np.ix_(self._resting, quiet)] = UNKNOWN
         if not self._seen.all():
             truth[np.ix_(self._of_symbols, ~self._seen)] = UNKNOWN
         return truth, recovered
@@ -224,6 +225,7 @@ class Evaluator:
         self._applies = np.array([one.applies for one in self.rules], np.int8).reshape(-1, len(self.symbols))
         self._everywhere = bool(self._applies.all())
         self._market = np.flatnonzero([one.market_only for one in self.rules])
+        self._resting = np.flatnonzero([one.rests_in_recovery for one in self.rules if one.recover is not None])
         self._of_symbols = np.flatnonzero([one.scope is Scope.SYMBOL for one in self.rules])
 
     def _row(self, live: LiveProgram) -> I1:

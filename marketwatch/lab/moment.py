@@ -107,13 +107,15 @@ class Moments:
         value = said.at(step).get(node.key, np.nan)
         return Found(value, STORED if np.isfinite(value) else WARMING, int(own.end_ms[step]))
 
-    async def past(self, program: Program, place: Place, at_ms: int) -> tuple[dict[str, Found], Along, Question]:
-        """Every term at a past moment, and what it said on the way. Raises StoreError, InvalidRequest, RuleError."""
+    async def past(self, program: Program, place: Place, at_ms: int) -> tuple[dict[str, Found], Along, bool]:
+        """Every term at a past moment, what it said on the way, and whether a rule of it rested, for the symbol was quiet or
+        its feed down. Raises StoreError, InvalidRequest, RuleError."""
         text = program.expression.key
         asked = self._question(text if program.kind is Kind.BOOL else f"({text}) > 0", place, at_ms)
         said, own = await self._said(asked, place, at_ms)
         time_ms = int(own.end_ms[-1])
-        return {key: Found(value, STORED, time_ms) for key, value in said.at(len(own) - 1).items()}, said, asked
+        rested = asked.rule.market_only and bool(own.resting[-1])
+        return {key: Found(value, STORED, time_ms) for key, value in said.at(len(own) - 1).items()}, said, rested
 
     @staticmethod
     def _question(text: str, place: Place, at_ms: int) -> Question:

@@ -129,7 +129,7 @@ def look(
     if question.rule.recover is not None and track.recovered is not None:
         recovered = said(question.rule.recover).truth
         assert recovered is not None
-        track.recovered[part] = recovered[skip:]
+        track.recovered[part] = recovery_told(question, recovered, history)[skip:]
     track.prices[part] = history.price[skip:]
     if terms and track.values is not None:
         track.values[part] = _values(terms[0], main, said)[skip:]
@@ -143,15 +143,21 @@ def closed_of(question: Question, history: History) -> Flags | None:
 
 def told(question: Question, truth: I1, history: History, closed: Flags | None, *, seen: bool) -> I1:
     """The truth as the live evaluator takes it: unknown where it does not look, where the rule's schedule is closed, before the
-    first price (`seen`: there was one before the history began) and, for a rule about the market alone, inside gaps."""
+    first price (`seen`: there was one before the history began) and, for a rule about the market alone, inside gaps and while
+    the symbol was quiet."""
     blind = np.zeros(len(history), np.bool_) if closed is None else closed.copy()
     if question.rule.market_only:
-        blind |= history.gap
+        blind |= history.resting
     if question.rule.scope is Scope.SYMBOL and not seen:
         blind |= ~np.logical_or.accumulate(np.isfinite(history.price))
     found = truth.copy()
     found[blind] = UNKNOWN
     return found
+
+
+def recovery_told(question: Question, recovered: I1, history: History) -> I1:
+    """The recovery condition as the live evaluator takes it: it rests with a rule about the market alone."""
+    return np.where(history.resting, UNKNOWN, recovered).astype(np.int8) if question.rule.rests_in_recovery else recovered
 
 
 def _values(metric: str, main: Along, said: Callable[[Program], Along]) -> F8:

@@ -203,6 +203,31 @@ class Staleness(NamedTuple):
     since_ms: int
 
 
+class QuietCause(StrEnum):
+    """Why the rules of a symbol rested. STALE: it was quiet for longer than is usual for it. GAP: the feed was down or trades
+    were missing when the steps were first told; what was refilled since does not change that."""
+
+    STALE = "stale"
+    GAP = "gap"
+
+
+class QuietSpan(NamedTuple):
+    """Sample steps that start in `[from_ms, to_ms)`, at which the rules of a symbol rested. `is_open`: it went on at `to_ms`,
+    and this is said again every minute."""
+
+    symbol: str
+    cause: QuietCause
+    from_ms: int
+    to_ms: int
+    is_open: bool = False
+    venue: str = ""
+
+    @property
+    def until_ms(self) -> int:
+        """Up to where it may reach: of an open one the next words may be two minutes away."""
+        return self.to_ms + 120_000 if self.is_open else self.to_ms
+
+
 class VenueCandles(NamedTuple):
     """Candles as the venue counts them, live or from its history. `history`: fetched to warm up, not streamed."""
 

@@ -21,7 +21,7 @@ from ..lab.archive import Archive
 from ..lab.course import phases, runs
 from ..lab.own_money import OwnMoney
 from ..lab.question import Durations, Question, question
-from ..lab.trial import closed_of, told
+from ..lab.trial import closed_of, recovery_told, told
 from ..model.alerts import Alert, Rule
 from ..portfolio.timeline import Money
 from ..ports import MarketStore
@@ -163,7 +163,8 @@ def lanes_of(asked: Question, histories: Mapping[str, History], alert: Alert, mo
     lane = Lane(Side(own, histories, reference, money or {}), asked.windows, Knowledge())
     closed = closed_of(asked, own)
     truth = told(asked, lane.truth(asked.program.expression), own, closed, seen=False)
-    recovered = None if asked.rule.recover is None else lane.truth(asked.rule.recover.expression)
+    recover = asked.rule.recover
+    recovered = None if recover is None else recovery_told(asked, lane.truth(recover.expression), own)
     stood = phases(truth, recovered, asked.rule.timing(-1), own.sample_ms, closed)
     skip = max(0, (asked.from_ms - own.from_ms) // own.sample_ms)
     nodes, thresholds = _drawn(asked.rule)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..alerts.episodes import rule_of
 from ..errors import NotFound
 from ..model.alerts import Alert, AlertState, Rule
-from ..model.market import Candle, Gap, Instrument, Whale
+from ..model.market import Candle, Gap, Instrument, QuietSpan, Whale
 from ..model.metrics import Window
 from ..ports import MarketStore, SampleColumns, SampleMarks
 from ..watch import Watch
@@ -34,7 +34,7 @@ class Reach(NamedTuple):
 
 class Past(NamedTuple):
     """What is stored. `samples` and `candles` by symbol, in the order of `instruments`; whales, gaps and alerts oldest first,
-    alerts with the state that they had then."""
+    alerts with the state that they had then. `quiet`: spans that touch the last step."""
 
     reach: Reach
     venue: str
@@ -47,6 +47,7 @@ class Past(NamedTuple):
     gaps: tuple[Gap, ...]
     alerts: tuple[Alert, ...]
     rules: tuple[Rule, ...]
+    quiet: tuple[QuietSpan, ...] = ()
 
 
 def reach_of(to_ms: int, windows: tuple[Window, ...], sample_ms: int, symbols: int) -> Reach:
@@ -71,7 +72,9 @@ async def read_past(store: MarketStore, live: Watch, to_ms: int, sample_ms: int)
     if marks.before_ms is None or marks.before_ms < min(reach.from_ms, to_ms - LEAST_LEAD_MS):
         raise nothing_around(to_ms, marks)
     samples, candles = [], {}
+    quiet: list[QuietSpan] = []
     for symbol in live.symbols:
+        quiet += await store.quiet(symbol, from_ms=to_ms - sample_ms, to_ms=to_ms)
         samples.append(await store.samples(symbol, reach.from_ms, to_ms, held_ms=_DAY_MS))
         candles[symbol] = await _candles(store, symbol, reach)
     whales = await store.whales(to_ms=to_ms, limit=_MOST_WHALES)
@@ -91,6 +94,7 @@ async def read_past(store: MarketStore, live: Watch, to_ms: int, sample_ms: int)
         gaps=tuple(gap._replace(to_ms=min(gap.to_ms, to_ms)) for gap in reversed(gaps) if gap.symbol in live.instruments),
         alerts=tuple(alerts),
         rules=tuple(rules_then(live.state.rules, alerts)),
+        quiet=tuple(quiet),
     )
 
 

@@ -11,7 +11,20 @@ import numpy as np
 from ..bus import ErrorHook
 from ..config import Settings
 from ..model.alerts import Alerts, Rules
-from ..model.market import Candle, Quote, Quotes, Samples, Source, Ticker, Tickers, Trade, Trades, VenueCandles, Whales
+from ..model.market import (
+    Candle,
+    Quote,
+    Quotes,
+    Samples,
+    Source,
+    Staleness,
+    Ticker,
+    Tickers,
+    Trade,
+    Trades,
+    VenueCandles,
+    Whales,
+)
 from ..ports import SampleColumns
 from ..rules.history import History, densify
 from ..watch import Watch
@@ -46,6 +59,8 @@ def rebuild(past: Past, *, settings: Settings, on_error: ErrorHook) -> Watch:
                 publish(newest)
             newest = samples
     if newest is not None:
+        for symbol in _quiet_at(past, newest.time_ms):
+            publish(Staleness(past.venue, symbol, True, newest.time_ms))
         publish(newest)
     publish(Alerts(past.reach.to_ms, list(past.alerts), []))
     _tell_newest(watch, past)
@@ -77,6 +92,11 @@ def steps_of(past: Past) -> Iterator[Samples]:
             gap=gaps[row],
             **{name: column[row] for name, column in columns.items()},
         )
+
+
+def _quiet_at(past: Past, time_ms: int) -> list[str]:
+    """Symbols of which nothing new was known at the step, whether they were quiet themselves or the feed was down."""
+    return list(dict.fromkeys(one.symbol for one in past.quiet if one.from_ms <= time_ms < one.until_ms))
 
 
 def _stacked(histories: list[History], name: str) -> Any:

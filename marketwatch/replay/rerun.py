@@ -15,7 +15,7 @@ from ..config import Settings
 from ..engine.candles import INTERVALS
 from ..errors import NotFound
 from ..model.alerts import Alert, Alerts, Rule, Watchlists
-from ..model.market import Candle, Samples, Source, VenueCandles, Whale, Whales
+from ..model.market import Candle, QuietSpan, Samples, Source, Staleness, VenueCandles, Whale, Whales
 from ..model.silences import Silence, Silences
 from ..portfolio.timeline import Money, Timeline
 from ..ports import MarketStore, SampleColumns
@@ -24,6 +24,7 @@ from ..rules.nodes import Indicator, of_type
 from ..watch import Watch
 from .incident import find_alert
 from .pins import AROUND_MS, lead_ms, programs_of, symbols_of
+from .rests import Rests
 
 _DAY_MS = 86_400_000
 _MOST_CANDLES = 300
@@ -44,6 +45,7 @@ class Script(NamedTuple):
     whales: list[Whale]
     candles: list[Candle]
     silences: list[Silence] = []
+    quiet: list[QuietSpan] = []
     money: Money | None = None
 
 
@@ -68,12 +70,14 @@ async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms
     terms = [node for program in programs_of(alert) for node in of_type(program.expression, Holding)]
     priced = () if money is None or not terms else money.symbols(terms)
     symbols = tuple(dict.fromkeys((*symbols_of(alert, watch.symbols, watch.reference), *priced)))
-    samples = [await store.samples(symbol, from_ms, to_ms) for symbol in symbols]
-    if not any(len(columns.time_ms) for columns in samples):
+    samples = [await store.samples(symbol, from_ms, to_ms, held_ms=_DAY_MS) for symbol in symbols]
+    if not any((columns.time_ms >= from_ms).any() for columns in samples):
         raise NotFound(f'No samples are stored around the alert "{alert_id}", so it cannot be run again.')
     whales: list[Whale] = []
     candles: list[Candle] = []
+    quiet: list[QuietSpan] = []
     for symbol in symbols:
+        quiet += await store.quiet(symbol, from_ms=from_ms, to_ms=to_ms)
         found = await store.whales(symbol, from_ms=from_ms, to_ms=to_ms, limit=10_000)
         whales += [Whale(one.trade, one.value_usd or 0.0, 0.0) for one in found]
         candles += await store.candles(symbol, "1m", from_ms=from_ms - _DAY_MS, to_ms=from_ms // 60_000 * 60_000, limit=1440)
@@ -85,7 +89,8 @@ async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms
     whales.sort(key=lambda whale: (whale.trade.time_ms, whale.trade.symbol, whale.trade.trade_id))
     silences = await store.silences()
     rule = rule_of(facts)._replace(enabled=True)
-    return Script(alert, rule, symbols, from_ms, to_ms, samples, whales, candles, silences, money if terms else None)
+    own = money if terms else None
+    return Script(alert, rule, symbols, from_ms, to_ms, samples, whales, candles, silences, quiet, own)
 
 
 def _intervals(alert: Alert) -> list[str]:
@@ -94,25 +99,31 @@ def _intervals(alert: Alert) -> list[str]:
     return [interval for interval in dict.fromkeys(named) if interval != "1m"]
 
 
-def steps(samples: Sequence[SampleColumns], symbols: tuple[str, ...], to_ms: int) -> Iterator[Samples]:
-    """Every step of the grid from the first stored row to `to_ms`: what was not stored is held, with volumes of 0."""
+def steps(samples: Sequence[SampleColumns], symbols: tuple[str, ...], from_ms: int, to_ms: int) -> Iterator[Samples]:
+    """Every step of the grid from `from_ms` (the first stored row where none lies before it) to `to_ms`: what was not stored is
+    held, with volumes of 0."""
     length = max(columns.sample_ms for columns in samples)
-    times = np.unique(np.concatenate([columns.time_ms for columns in samples]))
+    first_ms = min(int(columns.time_ms[0]) for columns in samples if len(columns.time_ms))
     places = [0] * len(samples)
     held = _nothing(len(symbols))
-    for time_ms in range(int(times[0]), to_ms, length):
-        held = {name: column.copy() for name, column in held.items()}
+    for time_ms in range(max(first_ms, from_ms - from_ms % length), to_ms, length):
+        for name in _PRICES:
+            held[name] = held["price"].copy()
         for name in _FLOWS:
-            held[name][:] = 0
-        for name in _PRICES[:3]:
-            held[name][:] = held["price"]
+            held[name] = np.zeros_like(held[name])
+        held |= {name: held[name].copy() for name in ("bid", "ask", "gap")}
         for column, stored in enumerate(samples):
-            place = places[column]
-            if place < len(stored.time_ms) and stored.time_ms[place] == time_ms:
-                places[column] = place + 1
-                for name, values in held.items():
-                    values[column] = getattr(stored, name)[place]
+            while places[column] < len(stored.time_ms) and stored.time_ms[places[column]] <= time_ms:
+                _take(held, column, stored, places[column], own=stored.time_ms[places[column]] == time_ms)
+                places[column] += 1
         yield Samples(time_ms=time_ms, sample_ms=length, symbols=symbols, **held)
+
+
+def _take(held: dict[str, Any], column: int, stored: SampleColumns, place: int, *, own: bool) -> None:
+    """A stored row into a step; of a row from before the step only what it holds on."""
+    for name, values in held.items():
+        if own or name not in _FLOWS:
+            values[column] = getattr(stored, "price" if name in _PRICES and not own else name)[place]
 
 
 def _nothing(size: int) -> dict[str, Any]:
@@ -140,6 +151,7 @@ class Rerun:
         self.errors = 0
         self._found: list[Alert] = []
         self._whales = list(reversed(script.whales))
+        self._rests = Rests(script.quiet, script.symbols, script.to_ms)
         self.watch.bus.subscribe(Alerts, self._on_alerts, name="rerun")
 
     def _on_error(self, _name: str, _error: BaseException) -> None:
@@ -157,15 +169,20 @@ class Rerun:
         publish(Silences(self.script.silences))
         if self.script.candles:
             publish(VenueCandles(self.watch.venue, self.script.candles, history=True))
-        for samples in steps(self.script.samples, self.script.symbols, self.script.to_ms):
+        for samples in steps(self.script.samples, self.script.symbols, self.script.from_ms, self.script.to_ms):
             end_ms = samples.time_ms + samples.sample_ms
             self._mark(end_ms)
             whales = self._whales_before(end_ms)
             if whales:
                 publish(Whales(whales))
-            publish(samples)
+            for symbol, stale in self._rests.changes(samples):
+                publish(Staleness(self.watch.venue, symbol, stale, samples.time_ms))
+            told, amended = self._rests.told(samples)
+            publish(told)
+            if amended is not None:
+                publish(amended)
             found, self._found = self._found, []
-            yield Step(samples, found)
+            yield Step(told, found)
 
     def _mark(self, end_ms: int) -> None:
         """Hand the marker the books as they were at the end of a step, whenever something was booked."""

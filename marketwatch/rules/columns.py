@@ -36,9 +36,9 @@ class WindowColumns:
         """A metric at every step."""
         value: F8 = getattr(self, f"_{name}")
         if self._settled:
-            begun = self._begun
-            if begun:
-                value = value.copy()
+            begun, stale = self._begun, None if self._knowledge.stale else self._h.stale
+            if begun or stale is not None:
+                value = value.copy() if stale is None else np.where(stale, np.nan, value)
                 value[:begun] = np.nan
             return value
         known = self._known & self._enough
@@ -59,7 +59,7 @@ class WindowColumns:
     @property
     def _settled(self) -> bool:
         """The simple case: nothing is missing, and only full windows count."""
-        return self._h.clean and self._h.stale is None and not self._knowledge.warming
+        return self._h.clean and not self._knowledge.warming
 
     @property
     def _begun(self) -> int:

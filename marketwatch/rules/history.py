@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.market import Gap, GapState
+from ..model.market import Gap, GapState, QuietCause, QuietSpan
 from ..ports import SampleColumns
 from .truth import F8, Flags
 
@@ -30,7 +30,8 @@ class History:
     """Every sample step in `[from_ms, from_ms + len * sample_ms)`: float64 columns, NaN where a price is not known.
 
     A step without trades has volume 0 and holds the last price in all four. `gap`: nobody knows what traded in the step.
-    `whales`: times of the whale trades, sorted. `stale`: steps at which the symbol was known to be quiet, where that is known.
+    `whales`: times of the whale trades, sorted. `stale`: steps at which live found the symbol quiet; `missed`: steps that
+    were a gap when they were first told, whatever was refilled since. None: there were none.
     """
 
     symbol: str
@@ -49,6 +50,7 @@ class History:
     gap: Flags
     whales: I8 = field(default_factory=lambda: np.empty(0, np.int64))
     stale: Flags | None = None
+    missed: Flags | None = None
     started: bool = False
     """There was a price before the first step: a part of a longer history."""
 
@@ -61,6 +63,7 @@ class History:
             self,
             from_ms=self.from_ms + first * self.sample_ms,
             stale=None if self.stale is None else self.stale[first:end],
+            missed=None if self.missed is None else self.missed[first:end],
             started=self.started or self._first_known < first,
             **{name: getattr(self, name)[first:end] for name in _COLUMNS},
         )
@@ -77,6 +80,14 @@ class History:
         return bool(np.isfinite(self.price.sum())) and not self.gap.any()
 
     @property
+    def resting(self) -> Flags:
+        """Steps at which live evaluated no rule about the market of this symbol."""
+        found = self.gap
+        for flags in (self.missed, self.stale):
+            found = found if flags is None else found | flags
+        return found
+
+    @property
     def end_ms(self) -> I8:
         """The end of each step: the time of its tick."""
         ends: I8 = self.from_ms + self.sample_ms * np.arange(1, len(self) + 1, dtype=np.int64)
@@ -91,14 +102,14 @@ def densify(
     to_ms: int,
     sample_ms: int | None = None,
     whales: Sequence[int] = (),
-    stale: Flags | None = None,
+    quiet: Sequence[QuietSpan] = (),
     wanted: Collection[str] = EVERY_COLUMN,
 ) -> History:
     """All steps of `[from_ms, to_ms)` from stored rows: between two rows the first holds, inside gaps nothing is known.
 
-    `sample_ms` is needed where the store has no row to tell it. `whales`: times of whale trades. `wanted`: columns to fill;
-    the others (but price and gap) are unknown throughout and take no memory. Raises ValueError for a span that is no span or
-    holds more than 100 million steps.
+    `sample_ms` is needed where the store has no row to tell it. `whales`: times of whale trades. `quiet`: spans in which live
+    rules rested. `wanted`: columns to fill; the others (but price and gap) are unknown throughout and take no memory. Raises
+    ValueError for a span that is no span or holds more than 100 million steps.
     """
     step = sample_ms or columns.sample_ms
     if step <= 0 or to_ms <= from_ms or (to_ms - from_ms) // step > _MOST_STEPS:
@@ -128,7 +139,10 @@ def densify(
             value = rows.held(getattr(columns, name)).astype(np.float64, copy=False)
             filled[name] = np.where(traded, value, price if name in ("open", "high", "low") else 0.0)
     large = np.sort(np.asarray(whales, np.int64))
-    return History(columns.symbol, step, first * step, gap=gap, whales=large, stale=stale, started=False, **filled)
+    stale, missed = (rested(quiet, columns.symbol, cause, from_ms=first * step, step=step, size=size) for cause in QuietCause)
+    return History(
+        columns.symbol, step, first * step, gap=gap, whales=large, stale=stale, missed=missed, started=False, **filled
+    )
 
 
 class _Rows:
@@ -177,3 +191,14 @@ def _lost(gaps: Sequence[Gap], symbol: str, from_ms: int, step: int, size: int) 
             lost = np.zeros(size, np.bool_) if lost is None else lost
             lost[max(0, first) : max(0, last + 1)] = True
     return lost
+
+
+def rested(quiet: Sequence[QuietSpan], symbol: str, cause: QuietCause, *, from_ms: int, step: int, size: int) -> Flags | None:
+    """Steps of `step` ms from `from_ms` on that a quiet span of the cause touches; None where there is no such step."""
+    found = None
+    for span in quiet:
+        first, end = (span.from_ms - from_ms) // step, -((from_ms - span.until_ms) // step)
+        if span.symbol == symbol and span.cause is cause and first < size and end > 0:
+            found = np.zeros(size, np.bool_) if found is None else found
+            found[max(0, first) : end] = True
+    return found

@@ -95,8 +95,8 @@ class Lane:
                 out[:] = reduce(np.minimum if operator == "and" else np.maximum, [self.truth(one) for one in operands])
             case Fact():
                 of = self._of(node.symbol)
-                if of is not None and of.stale is not None:
-                    out[:] = np.where(of.stale, 1, -1)
+                if of is not None:
+                    out[:] = -1 if of.stale is None else np.where(of.stale, 1, -1)
 
     def _computed(self, node: Node) -> F8:
         match node:
@@ -154,6 +154,8 @@ class Lane:
             column: F8 = 1e4 * (history.ask - history.bid) / ((history.bid + history.ask) / 2.0)
         else:
             column = getattr(history, name)
+        if history.missed is not None:
+            column = np.where(history.missed, np.nan, column)
         if history.stale is None or self._knowledge.stale:
             return column
         return np.where(history.stale, np.nan, column)

@@ -75,7 +75,7 @@ class Program:
     @cached_property
     def live_only(self) -> tuple[str, ...]:
         """Terms that nobody stores: on history they are unknown."""
-        return tuple(one.key for one in of_type(self.expression, Fact) if one.name != "data_age")
+        return tuple(one.key for one in of_type(self.expression, Fact) if one.name not in ("data_age", "stale"))
 
     @cached_property
     def comparisons(self) -> tuple[FirstComparison, ...]:

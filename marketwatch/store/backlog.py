@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..model.alerts import Alert, Notification, Pin, Rule
-from ..model.market import Candle, Gap, Instrument, Samples, Trade, Whale
+from ..model.market import Candle, Gap, Instrument, QuietSpan, Samples, Trade, Whale
 from ..ports import WriteBatch
 
 _TRADE_BYTES = 200
@@ -17,7 +17,7 @@ _GAP_BYTES = 400
 _INSTRUMENT_BYTES = 400
 _ALERT_BYTES = 3_000
 
-KINDS = ("instruments", "rules", "alerts", "pins", "gaps", "candles", "venue_candles", "whales", "samples", "trades")
+KINDS = ("instruments", "rules", "alerts", "pins", "gaps", "quiet", "candles", "venue_candles", "whales", "samples", "trades")
 """In the order in which they are written; when there is no room they are shed from the end: trades first, then samples."""
 
 
@@ -28,7 +28,10 @@ class Raised(NamedTuple):
     notifications: list[Notification]
 
 
-Item = Samples | Raised | list[Trade] | list[Whale] | list[Candle] | list[Gap] | list[Instrument] | list[Rule] | list[Pin]
+Item = (
+    Samples | Raised | list[Trade] | list[Whale] | list[Candle] | list[Gap] | list[Instrument] | list[Rule] | list[Pin]
+    | list[QuietSpan]
+)  # fmt: skip
 
 
 def sample_bytes(step: Samples) -> int:
@@ -122,7 +125,7 @@ def halves(batch: WriteBatch) -> tuple[WriteBatch, WriteBatch]:
     """
     names = (
         "instruments", "samples", "trades", "whales", "candles", "gaps", "aggregates", "venue_candles", "rules", "alerts",
-        "pins",
+        "pins", "quiet",
     )  # fmt: skip
     filled = [name for name in names if getattr(batch, name)]
     left, right = WriteBatch(), WriteBatch(metrics=batch.metrics)

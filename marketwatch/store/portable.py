@@ -77,6 +77,12 @@ TABLES: tuple[Table, ...] = (
         texts=frozenset({"gap_id", "venue", "symbol", "reason", "state"}),
     ),
     Table(
+        "quiet_spans",
+        ("symbol", "cause", "from_time", "to_time", "is_open", "venue"),
+        frozenset({"is_open"}),
+        texts=frozenset({"symbol", "cause", "venue"}),
+    ),
+    Table(
         "trade_aggregates",
         ("symbol", "moving_average", "trade_count", "total_volume", "updated_at"),
         floats=frozenset({"moving_average", "total_volume"}),

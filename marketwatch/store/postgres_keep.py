@@ -6,12 +6,12 @@ from typing import Any
 
 from .postgres_schema import DAY_MS, partitions
 from .queries import queries
-from .rows import END_MS, FIRST_MS
+from .rows import END_MS, FIRST_MS, MOST_QUIET
 from .spans import by_symbol, free_spans
 
 _TABLES = (
-    "samples", "prints", "bars", "gaps", "symbols", "trade_aggregates", "metrics", "alert_rules", "alerts", "outbox",
-    "pins", "rule_removals", "silences", "portfolios", "portfolio_transactions", "watchlists", "watchlist_items",
+    "samples", "prints", "bars", "gaps", "quiet_spans", "symbols", "trade_aggregates", "metrics", "alert_rules", "alerts",
+    "outbox", "pins", "rule_removals", "silences", "portfolios", "portfolio_transactions", "watchlists", "watchlist_items",
 )  # fmt: skip
 _SPARED = {"samples": "", "prints": " AND NOT is_whale"}
 Pinned = dict[int, list[tuple[int, int]]]
@@ -63,6 +63,7 @@ async def _count(connection: Any, table: str) -> int:
 async def retain(connection: Any, cutoff_ms: int, max_bytes: int) -> tuple[int, set[int]]:
     """Deleted rows, and the days whose partitions are gone. What is pinned stays; packed hours go with the cut-off."""
     await connection.execute(queries()["drop_old_blocks"], cutoff_ms)
+    await connection.execute(queries()["drop_old_quiet"], cutoff_ms, MOST_QUIET)
     pinned = by_symbol(await connection.fetch(queries()["pinned_spans"], END_MS))
     deleted, gone = await _drop_days(connection, cutoff_ms, max_bytes, pinned)
     deleted += await _delete(connection, "samples", pinned, cutoff_ms)
@@ -104,6 +105,7 @@ async def _drop_days(connection: Any, cutoff_ms: int, max_bytes: int, pinned: Pi
         if end > cutoff_ms and (len(filled) - len(gone) - emptied <= 1 or await _size(connection) <= max_bytes):
             break
         await connection.execute(queries()["drop_old_blocks"], end)
+        await connection.execute(queries()["drop_old_quiet"], end, MOST_QUIET)
         if any(from_ms < end and to_ms > start for from_ms, to_ms in spans):
             deleted += await _delete(connection, "samples", pinned, end, start)
             emptied += 1

@@ -29,6 +29,7 @@ from .rows import (
     gap_row,
     instrument_row,
     metric_rows,
+    quiet_row,
     sample_rows,
     trade_row,
     whale_row,
@@ -79,6 +80,7 @@ class PostgresBatch:
         await self._many("put_own_candle", self._candles(batch.candles))
         await self._many("put_venue_candle", self._candles(batch.venue_candles))
         await self._many("put_gap", map(gap_row, batch.gaps))
+        await self._many("put_quiet", map(quiet_row, batch.quiet))
         await self._many("put_aggregate", map(aggregate_row, batch.aggregates))
         if batch.metrics is not None:
             await self._many("put_metric", metric_rows(batch.metrics))

@@ -82,6 +82,14 @@ FROM gaps WHERE to_time >= $1 AND from_time < $2 ORDER BY from_time DESC, gap_id
 SELECT gap_id, venue, symbol, reason, state, from_time, to_time, from_id, to_id, refilled
 FROM gaps WHERE symbol = $1 AND to_time >= $2 AND from_time < $3 ORDER BY from_time DESC, gap_id LIMIT $4
 
+-- name: quiet
+SELECT symbol, cause, from_time, to_time, is_open, venue
+FROM quiet_spans WHERE symbol = $1 AND (to_time > $2 OR is_open) AND from_time < $3 ORDER BY from_time DESC, cause LIMIT $4
+
+-- name: open_quiet
+SELECT symbol, cause, from_time, to_time, is_open, venue
+FROM quiet_spans WHERE is_open ORDER BY from_time DESC, symbol, cause LIMIT $1
+
 -- name: instruments
 SELECT symbol, base, quote, tick_size, lot_step, trading FROM symbols WHERE listed ORDER BY symbol_id
 
@@ -128,6 +136,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (gap_id) DO UPDATE SET venue = excluded.venue, symbol = excluded.symbol, reason = excluded.reason,
   state = excluded.state, from_time = excluded.from_time, to_time = excluded.to_time, from_id = excluded.from_id,
   to_id = excluded.to_id, refilled = excluded.refilled
+
+-- name: put_quiet
+INSERT INTO quiet_spans (symbol, cause, from_time, to_time, is_open, venue) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (symbol, from_time, cause) DO UPDATE SET to_time = excluded.to_time, is_open = excluded.is_open,
+  venue = excluded.venue
+
+-- name: drop_old_quiet
+DELETE FROM quiet_spans WHERE (to_time < $1 OR from_time < (SELECT q.from_time FROM quiet_spans q ORDER BY q.from_time DESC
+  LIMIT 1 OFFSET $2)) AND NOT EXISTS (SELECT 1 FROM pins p WHERE p.symbol = quiet_spans.symbol
+  AND p.from_time < quiet_spans.to_time AND p.to_time > quiet_spans.from_time)
 
 -- name: put_aggregate
 INSERT INTO trade_aggregates (symbol, moving_average, trade_count, total_volume, updated_at) VALUES ($1, $2, $3, $4, $5)

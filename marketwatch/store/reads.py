@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
-from ..model.market import Candle, Gap, Instrument
+from ..model.market import Candle, Gap, Instrument, QuietSpan
 from ..model.silences import Silence
 from ..ports import SampleColumns, SampleMarks, StoredTrade, TradeAggregate
 from .alert_rows import decode_alert, decode_rule, notification_row, silence_row
 from .blocks import HOUR_MS, ROWS_AT_ONCE, Hour, grouped, holes, joined, mask_of, to_pack
-from .rows import END_MS, FIRST_MS, clean, decode_candle, decode_gap, decode_samples, decode_trade
+from .rows import END_MS, FIRST_MS, clean, decode_candle, decode_gap, decode_quiet, decode_samples, decode_trade
 from .seconds import second_candles
 
 _MOST = 100_000
@@ -192,6 +192,13 @@ class Reads(ABC):
         if symbol is None:
             return [decode_gap(row) for row in await self._rows("gaps", *span)]
         return [decode_gap(row) for row in await self._rows("gaps_of_symbol", clean(symbol), *span)]
+
+    async def quiet(self, symbol: str, *, from_ms: int, to_ms: int, limit: int = _MOST) -> list[QuietSpan]:
+        rows = await self._rows("quiet", clean(symbol), _from(from_ms), _to(to_ms), _limit(limit))
+        return [decode_quiet(row) for row in rows]
+
+    async def open_quiet(self) -> list[QuietSpan]:
+        return [decode_quiet(row) for row in await self._rows("open_quiet", _MOST)]
 
     async def instruments(self) -> list[Instrument]:
         return [

@@ -19,13 +19,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.steps import steps_held
-from ..model.market import DOLLARS, Candle, Gap, GapReason, GapState, Instrument, Samples, Trade, Whale
+from ..model.market import (
+    DOLLARS,
+    Candle,
+    Gap,
+    GapReason,
+    GapState,
+    Instrument,
+    QuietCause,
+    QuietSpan,
+    Samples,
+    Trade,
+    Whale,
+)
 from ..model.metrics import WINDOW_METRICS, MetricTable
 from ..ports import SampleColumns, StoredTrade, TradeAggregate
 
 FIRST_MS = 0
 END_MS = 253_402_300_800_000
 """The span in which a time can be stored: the years 1970 to 9999."""
+
+MOST_QUIET = 200_000
+"""Quiet spans that are kept beside the pinned ones; beyond them the oldest go."""
 
 SAMPLE_COLUMNS = (
     "symbol_id", "time", "sample_ms", "price", "open", "high", "low", "volume", "notional", "taker_buy_volume", "trades",
@@ -256,6 +271,10 @@ def gap_row(gap: Gap) -> tuple[Any, ...]:
     return (*names, gap.from_ms, gap.to_ms, gap.from_id, gap.to_id, gap.refilled)
 
 
+def quiet_row(span: QuietSpan) -> tuple[Any, ...]:
+    return clean(span.symbol), str(span.cause), span.from_ms, span.to_ms, span.is_open, clean(span.venue)
+
+
 def aggregate_row(item: TradeAggregate) -> tuple[Any, ...]:
     return clean(item.symbol), item.moving_average, item.trade_count, item.total_volume, item.updated_ms
 
@@ -306,3 +325,8 @@ def decode_trade(row: Sequence[Any]) -> StoredTrade:
 def decode_gap(row: Sequence[Any]) -> Gap:
     gap_id, venue, symbol, reason, state, *rest = row
     return Gap(gap_id, venue, symbol, GapReason(reason), GapState(state), *rest)
+
+
+def decode_quiet(row: Sequence[Any]) -> QuietSpan:
+    symbol, cause, from_ms, to_ms, is_open, venue = row
+    return QuietSpan(symbol, QuietCause(cause), from_ms, to_ms, bool(is_open), venue)

@@ -24,7 +24,7 @@ import zstandard
 
 from ..errors import StoreError
 from ..model.alerts import Alert, Notification, Pin, Rule
-from ..model.market import Candle, Gap, Instrument, Samples, Trade, Whale
+from ..model.market import Candle, Gap, Instrument, QuietSpan, Samples, Trade, Whale
 from ..ports import WriteBatch
 from .lock import WriterLock
 
@@ -60,6 +60,7 @@ class _Record(msgspec.Struct, array_like=True):
     alerts: list[Alert] = []
     notifications: list[Notification] = []
     pins: list[Pin] = []
+    quiet: list[QuietSpan] = []
 
 
 _decoder = msgspec.msgpack.Decoder(_Record)
@@ -71,7 +72,7 @@ def encode(batch: WriteBatch) -> bytes:
     steps = [_step(step, symbols) for step in batch.samples]
     record = _Record(
         symbols, steps, batch.instruments, batch.trades, batch.whales, batch.candles, batch.venue_candles, batch.gaps,
-        batch.rules, batch.alerts, batch.notifications, batch.pins,
+        batch.rules, batch.alerts, batch.notifications, batch.pins, batch.quiet,
     )  # fmt: skip
     return zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(record))
 
@@ -104,6 +105,7 @@ def decode(data: bytes) -> WriteBatch:
         alerts=record.alerts,
         notifications=record.notifications,
         pins=record.pins,
+        quiet=record.quiet,
     )
 
 

@@ -7,7 +7,7 @@ from collections import deque
 
 from ..clock import Clock
 from .queries import sqlite_queries
-from .rows import FIRST_MS
+from .rows import FIRST_MS, MOST_QUIET
 from .spans import by_symbol, free_spans
 
 _ROWS_A_STEP = {"samples": 20_000, "prints": 20_000, "sample_blocks": 400}
@@ -17,8 +17,8 @@ _BYTES_A_ROW = 70
 _SLACK = 0.02
 
 _TABLES = (
-    "samples", "prints", "bars", "gaps", "symbols", "trade_aggregates", "metrics", "alert_rules", "alerts", "outbox",
-    "pins", "rule_removals", "silences", "portfolios", "portfolio_transactions", "watchlists", "watchlist_items",
+    "samples", "prints", "bars", "gaps", "quiet_spans", "symbols", "trade_aggregates", "metrics", "alert_rules", "alerts",
+    "outbox", "pins", "rule_removals", "silences", "portfolios", "portfolio_transactions", "watchlists", "watchlist_items",
 )  # fmt: skip
 _SPARED = {"samples": "", "sample_blocks": "", "prints": " AND NOT is_whale"}
 _PUBLIC = {"prints": "trades", "bars": "candles"}
@@ -83,6 +83,7 @@ class Keeper:
 
     def _plan(self, connection: sqlite3.Connection) -> deque[tuple[str, int, int, int]]:
         """Table, symbol and span of what is to be deleted: everything before the cut-off but what is pinned."""
+        connection.execute(sqlite_queries()["drop_old_quiet"], (self._cutoff_ms, MOST_QUIET))
         ids = [row[0] for row in connection.execute("SELECT symbol_id FROM symbols ORDER BY symbol_id")]
         pinned = by_symbol(connection.execute(sqlite_queries()["pinned_spans"], (self._cutoff_ms,)).fetchall())
         work = deque(("sample_blocks", symbol_id, FIRST_MS, self._cutoff_ms) for symbol_id in ids)

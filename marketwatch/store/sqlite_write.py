@@ -25,6 +25,7 @@ from .rows import (
     gap_row,
     instrument_row,
     metric_rows,
+    quiet_row,
     sample_rows,
     trade_row,
     whale_row,
@@ -74,6 +75,7 @@ class SqliteWriter:
         count += self._many("put_own_candle", self._candles(batch.candles))
         count += self._many("put_venue_candle", self._candles(batch.venue_candles))
         count += self._many("put_gap", map(gap_row, batch.gaps))
+        count += self._many("put_quiet", map(quiet_row, batch.quiet))
         count += self._many("put_aggregate", map(aggregate_row, batch.aggregates))
         if batch.metrics is not None:
             count += self._many("put_metric", metric_rows(batch.metrics))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from ..errors import StoreUnavailable
 from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
-from ..model.market import Candle, Gap, Instrument
+from ..model.market import Candle, Gap, Instrument, QuietSpan
 from ..model.silences import Silence
 from ..model.system import Notice
 from ..ports import MarketStore, SampleColumns, SampleMarks, StoredTrade, StoreProfile, StoreStats, TradeAggregate, WriteBatch
@@ -76,6 +76,12 @@ class SwitchStore:
         self, symbol: str | None = None, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
     ) -> list[Gap]:
         return await self._store.gaps(symbol, from_ms=from_ms, to_ms=to_ms, limit=limit)
+
+    async def quiet(self, symbol: str, *, from_ms: int, to_ms: int, limit: int = 100_000) -> list[QuietSpan]:
+        return await self._store.quiet(symbol, from_ms=from_ms, to_ms=to_ms, limit=limit)
+
+    async def open_quiet(self) -> list[QuietSpan]:
+        return await self._store.open_quiet()
 
     async def instruments(self) -> list[Instrument]:
         return await self._store.instruments()

@@ -26,6 +26,7 @@ from ..model.market import (
     Gap,
     Instrument,
     Samples,
+    Staleness,
     Trades,
     VenueCandles,
     Whales,
@@ -36,6 +37,7 @@ from ..ports import MarketStore, WriteBatch
 from .ahead import Ahead, WhalesAhead
 from .alert_intake import AlertIntake
 from .backlog import halves
+from .quiet import QuietIntake
 from .room import WaitingRoom, spool_for
 from .spool import Spool
 from .totals import Totals
@@ -83,6 +85,7 @@ class StoreWriter:
         self._table: MetricTable | None = None
         self._venue = ""
         self._alerts = AlertIntake(self._add, routes or {})
+        self._quiet = QuietIntake(self._add, settings.sample_ms)
         self._newest_ms = self._width = 0
         self._turn = asyncio.Lock()
         self._pressed = asyncio.Event()
@@ -134,6 +137,7 @@ class StoreWriter:
             (ClosedCandles, self._on_closed_candles),
             (VenueCandles, self._on_venue_candles),
             (Gap, lambda gap: self._add("gaps", [gap])),
+            (Staleness, self._quiet.on_staleness),
             (MetricTable, self._on_table),
             (FeedStatus, self._on_feed_status),
             (Rules, self._alerts.on_rules),
@@ -163,6 +167,7 @@ class StoreWriter:
         self._add("trades", self._ahead.on_step(step.time_ms + step.sample_ms))
         self._add("whales", self._whales_ahead.on_step(step.time_ms + step.sample_ms))
         self._totals.on_samples(step)
+        self._quiet.on_samples(step)
         self._add("samples", step)
 
     def _on_closed_candles(self, batch: ClosedCandles) -> None:
@@ -175,7 +180,7 @@ class StoreWriter:
         self._table = table
 
     def _on_feed_status(self, status: FeedStatus) -> None:
-        self._venue = status.venue
+        self._venue = self._quiet.venue = status.venue
 
     def _on_pinned(self, batch: Pinned) -> None:
         """Spans to keep; their trades too, unless every trade is stored anyway."""
@@ -223,6 +228,7 @@ class StoreWriter:
         for end in self._unsubscribe:
             end()
         self._unsubscribe.clear()
+        self._quiet.close()
         with suppress(StoreError, TimeoutError):
             await asyncio.wait_for(self.flush(), _CLOSE_S)
         await self._keep_rest()
@@ -243,6 +249,8 @@ class StoreWriter:
 
     async def _drain(self) -> bool:
         """Write until nothing waits; False when the database went away meanwhile."""
+        with suppress(StoreError):
+            await self._quiet.settle(self._store)
         while (found := await self._next()) is not None:
             from_spool, batch = found
             if not await self._put(batch):

@@ -188,14 +188,16 @@ async def _now(desk: Desk, rule: Rule, program: Program, place: Place) -> RuleEx
 async def _then(desk: Desk, rule: Rule, program: Program, place: Place, at: int) -> RuleExplainRow:
     """From stored samples, and from the episodes that are stored."""
     at_ms = _past(desk, at)
-    found, said, _ = await desk.lab.moments.past(program, place, at_ms)
+    found, said, rested = await desk.lab.moments.past(program, place, at_ms)
     stored = await desk.store.alerts(symbol=place.symbol, rule_id=rule.rule_id, to_ms=at_ms + 1, limit=_MOST_EPISODES)
     held = [*desk.watch.state.recent_alerts, *desk.watch.state.alerts.values(), *stored]
     active = [one for one in held if (one.rule_id, one.symbol) == (rule.rule_id, place.symbol) and _covers(one, at_ms)]
-    truth = 0 if said.truth is None else int(said.truth[-1])
+    truth = 0 if rested or said.truth is None else int(said.truth[-1])
     waits = truth == 1 and (rule.for_ms or program.for_s) > 0
     state = "firing" if active else "pending" if waits else "normal"
     side, reason = ("no data", "A term that decides was unknown.") if truth == 0 else (None, "")
+    if rested:
+        reason = f"{place.symbol} was quiet or its feed was down, so rules about its market rested."
     return _of_rule(rule, place.symbol, at_ms, program, found, state, active, side, reason)
 
 

@@ -15,7 +15,7 @@ from marketwatch.lab.lab import Lab, Progress
 from marketwatch.lab.line import Line
 from marketwatch.lab.preview import Preview
 from marketwatch.lab.question import Question, question
-from marketwatch.model.market import Gap
+from marketwatch.model.market import Gap, QuietSpan
 from marketwatch.ports import MarketStore, SampleColumns
 
 HOUR = 3_600_000
@@ -34,7 +34,9 @@ class HeldStore:
         self.broken = False
         self.reached = asyncio.Event()
 
-    async def samples(self, symbol: str, from_ms: int, to_ms: int, *, columns: Collection[str] | None = None) -> SampleColumns:
+    async def samples(
+        self, symbol: str, from_ms: int, to_ms: int, *, held_ms: int = 0, columns: Collection[str] | None = None
+    ) -> SampleColumns:
         self.asked.append(symbol)
         self.reached.set()
         await self.open.wait()
@@ -48,6 +50,9 @@ class HeldStore:
         )
 
     async def gaps(self, symbol: str, *, from_ms: int, to_ms: int, limit: int) -> list[Gap]:
+        return []
+
+    async def quiet(self, symbol: str, *, from_ms: int, to_ms: int) -> list[QuietSpan]:
         return []
 
 
