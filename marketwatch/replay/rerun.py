@@ -82,7 +82,7 @@ async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms
         whales += [Whale(one.trade, one.value_usd or 0.0, 0.0) for one in found]
         candles += await store.candles(symbol, "1m", from_ms=from_ms - _DAY_MS, to_ms=from_ms // 60_000 * 60_000, limit=1440)
         if symbol in priced:
-            candles += await store.candles(symbol, "1d", from_ms=from_ms - 2 * _DAY_MS, to_ms=from_ms // _DAY_MS * _DAY_MS)
+            candles += await store.candles(symbol, "1d", from_ms=from_ms - 2 * _DAY_MS, to_ms=to_ms // _DAY_MS * _DAY_MS)
         for interval in _intervals(alert):
             end_ms = from_ms // INTERVALS[interval] * INTERVALS[interval]
             candles += await store.candles(symbol, interval, to_ms=end_ms, limit=_MOST_CANDLES)

@@ -35,14 +35,14 @@ from tests.kit.watches import START_MS, World, history, publish_trades, trade, w
 
 HOUR_MS, DAY_MS, STEP_MS, SECONDS = 3_600_000, 86_400_000, 500, 600
 RULES = [
-    rule("loss", expression="portfolio('main').upnl < 120", symbols=("*",)),
+    rule("loss", expression="portfolio('main').upnl < 200", symbols=("*",)),
     rule(
         "day",
         expression="position('eth').change_today < -3.95 for 2s",
         recover="position('eth').change_today > -3.9",
         symbols=("*",),
     ),
-    rule("both", expression="portfolio('Main').value > 30000 and price('ETHUSDT') < 2499", symbols=("BTCUSDT",)),
+    rule("both", expression="portfolio('Main').value > 30500 and price('ETHUSDT') > 2505", symbols=("BTCUSDT",)),
 ]
 EVERY = [
     compile_rule(f"{name}('{subject}').{figure} > 0").expression
@@ -100,7 +100,7 @@ async def lived(tmp_path: Path) -> AsyncIterator[Lived]:
 
 
 async def walk(made: World) -> None:
-    """A seeded walk; what is entered on the way is of the moment at which it is entered."""
+    """A seeded walk; what is entered on the way is of the moment of the step that is sampled next."""
     ids = {}
     for name, method in (("Main", CostMethod.AVERAGE), ("Side", CostMethod.FIFO)):
         ids[name] = (await made.books.create(LOCAL_OWNER, name, "USD", method)).portfolio.portfolio_id
@@ -109,10 +109,10 @@ async def walk(made: World) -> None:
         LOCAL_OWNER, ids["Main"], bought("BTC", "0.1", 49_500, START_MS - 2 * HOUR_MS, fee="0.0001", fee_currency="BTC")
     )
     later = {
-        400: (ids["Main"], bought("ETH", 4, 2_490, START_MS + 200_150, "sell", fee=2)),
-        700: (ids["Side"], bought("ETH", 3, 2_500, START_MS + 350_150)),
-        900: (ids["Main"], bought("USD", 500, None, START_MS + 450_150, "deposit")),
-        1000: (ids["Side"], bought("BTC", 1, None, START_MS + 500_150, "transfer_in")),
+        400: (ids["Main"], bought("ETH", 4, 2_490, START_MS + 199_200, "sell", fee=2)),
+        700: (ids["Side"], bought("ETH", 3, 2_500, START_MS + 349_200)),
+        900: (ids["Main"], bought("USD", 500, None, START_MS + 449_200, "deposit")),
+        1000: (ids["Side"], bought("BTC", 1, None, START_MS + 499_200, "transfer_in")),
     }
     dice, price = random.Random(11), {"BTCUSDT": 50_000.0, "ETHUSDT": 2_500.0}
     for number in range(SECONDS * 2):
