@@ -80,7 +80,7 @@ const search = document.getElementById("search");
 const found = document.getElementById("found");
 
 function walk(step) {
-  const links = [...found.querySelectorAll("a")];
+  const links = [...found.querySelectorAll("a:not(.star)")];
   const next = links.indexOf(document.activeElement) + step;
   if (next < 0) search.focus();
   else links[Math.min(next, links.length - 1)]?.focus();

@@ -84,7 +84,7 @@ function rest() {
 function show(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html").getElementById("outcome");
   document.getElementById("outcome").replaceWith(fresh);
-  field.setAttribute("aria-invalid", String(Boolean(fresh.querySelector(".mistake"))));
+  field.setAttribute("aria-invalid", String(Boolean(fresh.querySelector(".mistake mark"))));
   draw();
 }
 

@@ -25,7 +25,7 @@ if (form) {
   const address = () => {
     const data = new FormData(form);
     const given = new URLSearchParams();
-    for (const name of ["expression", "for", "recover", "keep_firing_for", "cooldown"]) if (data.get(name)) given.set(name, data.get(name));
+    for (const name of ["expression", "for", "recover", "keep_firing_for", "cooldown", "schedule", "intrabar"]) if (data.get(name)) given.set(name, data.get(name));
     if (data.get("scope") === "some" && data.getAll("symbols").length) given.set("symbols", data.getAll("symbols").slice(0, 20).join(","));
     link.href = `/alerts/lab?${given}`;
   };

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,21 @@ from tests.kit.guards import LoopGuard, NetworkGuard
 
 ROOT = Path(__file__).resolve().parent.parent
 
+TIMED = re.compile(
+    r"integration/test_(feed|clients|program|binance|coinbase|sse|redis|operations|notify|alerts_killed|gulp|ws|store)"
+)
+"""Tests that hold a running program to a time. Where tests run side by side these take turns: none makes another late."""
+
 settings.register_profile("marketwatch", deadline=None, derandomize=on_ci(), suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("marketwatch")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side (`-n 2 --dist loadgroup`) a file's tests stay together, and the timed ones in one line that begins first."""
+    items.sort(key=lambda item: TIMED.search(item.nodeid) is None)
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("timed" if TIMED.search(file) else file))
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@
     alert_thresholds:          # the three rules that hold without a file; `off` switches one off
       volatility: 0.5          # volatility(60) above, per cent
       drawdown: -2             # drawdown(1h) below, per cent
-      data_age: 30s            # no trade for so long
+      data_age: 30s            # no trade for so long, and longer than is usual for the symbol
     rules:
       - name: Fast fall
         expression: change(5m) < -3
@@ -60,7 +60,7 @@ THRESHOLDS = {"volatility": "0.5", "drawdown": "-2", "data_age": "30s"}
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "volatility": {"name": "Volatility", "text": "volatility(60) > {}", "keep_firing_ms": 30_000, "cooldown_ms": 300_000},
     "drawdown": {"name": "Drawdown", "text": "drawdown(1h) < {}", "keep_firing_ms": 60_000, "cooldown_ms": 900_000},
-    "data_age": {"name": "No data", "text": "data_age > {}", "for_ms": 10_000, "cooldown_ms": 300_000},
+    "data_age": {"name": "No data", "text": "stale and data_age > {}", "for_ms": 10_000, "cooldown_ms": 300_000},
 }
 
 

@@ -23,6 +23,7 @@ from .tier import Tier
 _FACTS_MS = 125_000
 _MOST_WINDOWS = 64
 _MOST_PAIRS = 32
+_MOST_LENT, _MOST_LENT_PAIRS, _MOST_LENT_CELLS = 16, 8, 200_000
 _NAMES = {length: name for name, length in INTERVALS.items()}
 _SOURCES = {"1m": (MINUTE_MS, 5 * MINUTE_MS), "1h": (60 * MINUTE_MS, 240 * MINUTE_MS, 1440 * MINUTE_MS)}
 
@@ -43,6 +44,10 @@ class Engine:
         self.symbols = tuple(symbols)
         self.windows: tuple[Window, ...] = windows_of(windows, sample_ms=sample_ms, symbols=len(self.symbols))
         self.table: MetricTable | None = None
+        self.wide: MetricTable | None = None
+        """The published table, with the windows that are lent as well."""
+        self._lent: dict[tuple[int, int], Window] = {}
+        self._lent_pairs: set[str] = set()
         self._publish = publish
         self._index = {symbol: number for number, symbol in enumerate(self.symbols)}
         self._sample_ms = sample_ms
@@ -69,11 +74,53 @@ class Engine:
         A new window starts from what its grid holds; on a grid that had no window, from the samples of the last two minutes.
         Raises ConfigError for a name that is none, and above 64 windows or 32 pairs.
         """
-        have = {(window.grid_ms, window.length) for window in self.windows}
-        wanted = windows_of(names, sample_ms=self._sample_ms, symbols=len(self.symbols))
-        fresh = list({(one.grid_ms, one.length): one for one in wanted if (one.grid_ms, one.length) not in have}.values())
+        fresh = self._fresh(names)
         if len(self.windows) + len(fresh) > _MOST_WINDOWS:
             raise ConfigError(f"There would be {len(self.windows) + len(fresh)} windows; {_MOST_WINDOWS} are the most.")
+        self._add([one for one in fresh if _key(one) not in self._lent])
+        self._lent = {key: one for key, one in self._lent.items() if one not in fresh}
+        self.windows = (*self.windows, *fresh)
+        for name, other in pairs:
+            self._require_pair(name, other)
+
+    def lend(self, names: Sequence[str], pairs: Sequence[tuple[str, str]] = ()) -> None:
+        """As `require`, for somebody who looks for a while: these windows are in `wide` alone, and take no place of those that
+        are required. What was lent before and is not among them is taken back.
+
+        Raises ConfigError, with everything as it was, above 16 windows or 8 pairs, and for one of more than 200,000 values.
+        """
+        fresh = {_key(one): one for one in self._fresh(names)}
+        for one in fresh.values():
+            if one.length * len(self.symbols) > _MOST_LENT_CELLS and _key(one) not in self._lent:
+                values = f"{one.length * len(self.symbols):,} values for {len(self.symbols)} symbols"
+                raise ConfigError(f"The window {one.name} would remember {values}; {_MOST_LENT_CELLS:,} are the most here.")
+        wanted = [(name, other) for name, other in pairs if other in self._index]
+        if len(fresh) > _MOST_LENT or len(wanted) > _MOST_LENT_PAIRS:
+            raise ConfigError(
+                f"There is room for {_MOST_LENT} further windows and {_MOST_LENT_PAIRS} pairs of symbols; these would be "
+                f"{len(fresh)} and {len(wanted)}."
+            )
+        self._add([one for key, one in fresh.items() if key not in self._lent])
+        kept = {self._lent_pair(name, other, list(fresh.values())) for name, other in wanted}
+        self._take_back([one for key, one in self._lent.items() if key not in fresh], self._lent_pairs - kept)
+        self._lent = fresh
+
+    @property
+    def lent(self) -> tuple[Window, ...]:
+        """The windows that are lent now."""
+        return tuple(self._lent.values())
+
+    def is_full(self, window: Window) -> bool:
+        """Whether the ring of the window's grid holds all of it, as far as anything is known."""
+        return any(tier.grid_ms == window.grid_ms and tier.held >= window.length - 1 for tier in self._tiers)
+
+    def _fresh(self, names: Sequence[str]) -> list[Window]:
+        """Those of the named windows that nobody requires yet, each once, by the name under which it is lent."""
+        have = {_key(one) for one in self.windows}
+        wanted = windows_of(names, sample_ms=self._sample_ms, symbols=len(self.symbols))
+        return list({_key(one): self._lent.get(_key(one), one) for one in wanted if _key(one) not in have}.values())
+
+    def _add(self, fresh: Sequence[Window]) -> None:
         with np.errstate(all="ignore"):
             for tier in self._tiers:
                 tier.add([one for one in fresh if one.grid_ms == tier.grid_ms])
@@ -83,17 +130,32 @@ class Engine:
                     tier.take(samples)
                     tier.finish()
                 self._tiers.append(tier)
-        self.windows = (*self.windows, *fresh)
-        for name, other in pairs:
-            self._require_pair(name, other)
+
+    def _take_back(self, windows: Sequence[Window], pairs: set[str]) -> None:
+        for tier in self._tiers:
+            tier.drop([one for one in windows if one.grid_ms == tier.grid_ms], [name for name in pairs if name in tier.pairs])
+        self._tiers = [tier for tier in self._tiers if tier.windows]
+        self._lent_pairs -= pairs
+
+    def _lent_pair(self, name: str, other: str, lent: Sequence[Window]) -> str:
+        tier, key, window = self._pair(name, other, (*self.windows, *lent))
+        if key not in tier.pairs:
+            with np.errstate(all="ignore"):
+                tier.add_pair(key, window, self._index[other])
+            self._lent_pairs.add(key)
+        return key if key in self._lent_pairs else ""
+
+    def _pair(self, name: str, other: str, windows: Sequence[Window]) -> tuple[Tier, str, Window]:
+        wanted = windows_of([name], sample_ms=self._sample_ms, symbols=len(self.symbols))[0]
+        window = next(one for one in windows if _key(one) == _key(wanted))
+        return next(tier for tier in self._tiers if tier.grid_ms == window.grid_ms), pair_name(window.name, other), window
 
     def _require_pair(self, name: str, other: str) -> None:
-        wanted = windows_of([name], sample_ms=self._sample_ms, symbols=len(self.symbols))[0]
-        window = next(one for one in self.windows if (one.grid_ms, one.length) == (wanted.grid_ms, wanted.length))
-        tier, key = next(tier for tier in self._tiers if tier.grid_ms == window.grid_ms), pair_name(window.name, other)
+        tier, key, window = self._pair(name, other, self.windows)
+        self._lent_pairs.discard(key)
         if key in tier.pairs or other not in self._index:
             return
-        if sum(len(one.pairs) for one in self._tiers) >= _MOST_PAIRS:
+        if sum(len(one.pairs) for one in self._tiers) - len(self._lent_pairs) >= _MOST_PAIRS:
             raise ConfigError(f"Correlation and beta with {other} over {name} would be one pair more than {_MOST_PAIRS}.")
         with np.errstate(all="ignore"):
             tier.add_pair(key, window, self._index[other])
@@ -191,9 +253,20 @@ class Engine:
         middle = (samples.bid + samples.ask) / 2.0
         spread = 1e4 * (samples.ask - samples.bid) / middle
         points = {"price": samples.price, "bid": samples.bid, "ask": samples.ask, "spread_bps": spread}
+        end_ms, lent = samples.time_ms + samples.sample_ms, self._lent_pairs
         names = [window.name for window in self.windows]
-        return MetricTable(
-            samples.time_ms + samples.sample_ms, self.symbols, self.windows, points,
-            {name: values[name] for name in names} | paired, {name: state[name] for name in names},
-            {name: filled[name] for name in names},
+        table = MetricTable(
+            end_ms, self.symbols, self.windows, points,
+            {name: values[name] for name in names} | {name: one for name, one in paired.items() if name not in lent},
+            {name: state[name] for name in names}, {name: filled[name] for name in names},
         )  # fmt: skip
+        self.wide = table
+        if self._lent or lent:
+            windows = (*self.windows, *self._lent.values())
+            self.wide = MetricTable(end_ms, self.symbols, windows, points, values | paired, state, filled)
+        return table
+
+
+def _key(window: Window) -> tuple[int, int]:
+    """What makes two names of windows one window."""
+    return window.grid_ms, window.length

@@ -69,6 +69,17 @@ class Tier:
             new = [RollingWindow(one, self.ring, reference=self._reference, revisable=self._revisable) for one in windows]
             self.windows = [*self.windows, *new]
 
+    @property
+    def held(self) -> int:
+        """Closed buckets that the ring holds."""
+        return self.ring.end - self.ring.first
+
+    def drop(self, windows: Sequence[Window], pairs: Sequence[str]) -> None:
+        """Have these no more. The ring keeps its length."""
+        gone = {window.length for window in windows}
+        self.windows = [one for one in self.windows if one.window.length not in gone]
+        self.pairs = {name: one for name, one in self.pairs.items() if name not in pairs}
+
     def add_pair(self, name: str, window: Window, other: int) -> None:
         """The window once more, compared with another symbol, from what the ring holds."""
         self.pairs[name] = RollingWindow(window, self.ring, reference=other, revisable=self._revisable)

@@ -14,6 +14,7 @@ from ..rules.along import Along, along
 from ..rules.history import History
 from ..rules.program import Program, compile_rule
 from ..rules.truth import F8, I1, UNKNOWN, Flags
+from .archive import HOUR_MS
 from .course import Episode, episodes, times
 from .question import Question
 from .trace import Trace, traced
@@ -88,14 +89,15 @@ def _edges(question: Question) -> tuple[int, int]:
 def pieces(question: Question) -> Iterator[tuple[int, int, int]]:
     """`(read from, evaluate from, to)` of bounded pieces in order: the first begins with the lead, later ones repeat it.
 
-    A piece is 250,000 steps, up to 700,000 where the lead is so long that short ones would mostly repeat it.
+    A piece is 250,000 steps, up to 700,000 where the lead is so long that short ones would mostly repeat it, and goes on to
+    the end of the hour, since the store packs by hours.
     """
     step = question.sample_ms
     size_ms = min(max(PIECE_STEPS, 8 * question.lead_ms // step), LONG_PIECE_STEPS) * step
     start, end = _edges(question)
     begin = start
     while begin < end:
-        to = min(end, begin + size_ms)
+        to = min(end, -(-(begin + size_ms) // HOUR_MS) * HOUR_MS)
         yield (begin if begin == start else begin - question.lead_ms // step * step), begin, to
         begin = to
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..model.portfolio import Portfolio, Transaction, Watchlist
+from ..model.screens import Screen
 
 
 class BookStore(Protocol):
-    """Portfolios, their transactions, and watchlists. Every call names the owner, and what belongs to another is not found.
+    """Portfolios, their transactions, watchlists and screens. Every call names the owner; what is another's is not found.
 
     Names are unique for an owner, capitals or not. Whoever changes something says which `version` it saw: Conflict when it was
     changed since; the answer carries the new version. An answered change is committed, all of it or nothing. Raises NotFound,
@@ -49,4 +50,16 @@ class BookStore(Protocol):
         """Name, position and all items. A symbol counts once."""
 
     async def drop_watchlist(self, owner_id: str, watchlist_id: str) -> None:
+        """For good."""
+
+    async def screens(self, owner_id: str) -> list[Screen]:
+        """In the owner's order."""
+
+    async def add_screen(self, screen: Screen) -> None:
+        """Conflict when the owner has one of this name."""
+
+    async def change_screen(self, screen: Screen) -> Screen:
+        """Everything but id and owner."""
+
+    async def drop_screen(self, owner_id: str, screen_id: str) -> None:
         """For good."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -19,6 +20,7 @@ _MOST_NOTE = 500
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,50}")
 _SYMBOL = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff'\"<>,/]{1,40}")
 _SOURCE = "books"
+_MOST_AT_HAND = 1000
 Working = Callable[[], AbstractAsyncContextManager[BookStore]]
 
 
@@ -32,6 +34,7 @@ class WatchlistDesk:
         self._working = working
         self._publish: Publish | None = None
         self._own: list[Watchlist] = []
+        self._at_hand: OrderedDict[str, list[Watchlist]] = OrderedDict()
 
     def begin(self, publish: Publish) -> None:
         """Another watch: what is known is told at once."""
@@ -41,6 +44,7 @@ class WatchlistDesk:
     async def read(self, store: BookStore) -> None:
         """Take the local owner's lists from the store, and tell the rules."""
         self._own = await store.watchlists(LOCAL_OWNER)
+        self._at_hand.clear()
         self._tell()
 
     @property
@@ -51,7 +55,19 @@ class WatchlistDesk:
     async def all(self, owner_id: str) -> list[Watchlist]:
         """In the owner's order."""
         async with self._working() as store:
-            return await store.watchlists(owner_id)
+            return await self._looked_up(store, owner_id)
+
+    def at_hand(self, owner_id: str, watchlist_id: str) -> Watchlist | None:
+        """A list as it is now, without the database; None where its owner's lists were not asked for lately."""
+        return next((one for one in self._at_hand.get(owner_id, ()) if one.watchlist_id == watchlist_id), None)
+
+    async def _looked_up(self, store: BookStore, owner_id: str) -> list[Watchlist]:
+        found = await store.watchlists(owner_id)
+        self._at_hand[owner_id] = found
+        self._at_hand.move_to_end(owner_id)
+        if len(self._at_hand) > _MOST_AT_HAND:
+            self._at_hand.popitem(last=False)
+        return list(found)
 
     async def one(self, owner_id: str, watchlist_id: str) -> Watchlist:
         """One list by its id."""
@@ -108,6 +124,7 @@ class WatchlistDesk:
     async def _follow(self, store: BookStore, owner_id: str) -> None:
         if owner_id == LOCAL_OWNER:
             await self.read(store)
+        await self._looked_up(store, owner_id)
 
     def _tell(self) -> None:
         if self._publish is not None:

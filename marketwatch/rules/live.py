@@ -50,8 +50,11 @@ class LiveTable:
     Programs may be added and removed at any time; crossings and statistics keep their past as long as one program has them.
     """
 
-    def __init__(self, *, symbols: Sequence[str], sample_ms: int, knowledge: Knowledge | None = None) -> None:
+    def __init__(
+        self, *, symbols: Sequence[str], sample_ms: int, knowledge: Knowledge | None = None, most_cells: int = MOST_CELLS
+    ) -> None:
         self.symbols = tuple(symbols)
+        self._most_cells = most_cells
         self.knowledge = knowledge or Knowledge()
         self._sample_ms = sample_ms
         self._programs: list[LiveProgram] = []
@@ -68,8 +71,8 @@ class LiveTable:
     def add(self, program: Program) -> LiveProgram:
         """Take a program in, from the next tick on. Raises RuleError when the past it needs would not fit into memory."""
         rows = self._rows | {one.key: derived_grid(one.window.ms, self._sample_ms)[1] for one in program.statistics}
-        if (cells := sum(rows.values()) * len(self.symbols)) > MOST_CELLS:
-            what = f"The statistics of all rules would remember {cells} values; {MOST_CELLS} are the most."
+        if (cells := sum(rows.values()) * len(self.symbols)) > self._most_cells:
+            what = f"The statistics of all rules would remember {cells} values; {self._most_cells} are the most."
             raise RuleError(1, what, "Use shorter windows or fewer of them.")
         self._rows = rows
         live = LiveProgram(program, self)

@@ -1,4 +1,4 @@
-"""The tables of portfolios and watchlists, as the backup knows them."""
+"""The tables of portfolios, watchlists and screens, as the backup knows them."""
 
 from __future__ import annotations
 
@@ -36,5 +36,15 @@ BOOK_TABLES: tuple[Table, ...] = (
         "watchlist_items",
         ("watchlist_id", "symbol", "position", "note"),
         texts=frozenset({"watchlist_id", "symbol", "note"}),
+    ),
+    Table(
+        "screens",
+        (
+            "screen_id", "owner_id", "name", "name_key", "filter", "shown", "watchlist_id", "sort", "direction", "position",
+            "version",
+        ),
+        texts=frozenset(
+            {"screen_id", "owner_id", "name", "name_key", "filter", "shown", "watchlist_id", "sort", "direction"}
+        ),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Portfolios and watchlists in the database: the named queries behind `BookStore`, the same for SQLite and PostgreSQL."""
+"""Portfolios, watchlists and screens in the database: the queries behind `BookStore`, the same for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import Conflict, NotFound
 from ..model.portfolio import CostMethod, Portfolio, Transaction, TransactionKind, Watchlist, WatchlistItem
+from ..model.screens import Screen
 from ..portfolio.errors import EntryUnreadable
 from ..ports import MarketStore
 from .reads import Bulk, Reads, Step
@@ -119,6 +120,39 @@ class StoredBooks:
         row = (clean(owner_id), clean(watchlist_id))
         if not await self._database.changes([Step("clear_watchlist", row, must=False), Step("drop_watchlist", row)]):
             raise NotFound(f"There is no watchlist {watchlist_id[:64]!r}.")
+
+    # Screens
+
+    async def screens(self, owner_id: str) -> list[Screen]:
+        return [Screen(*row) for row in await self._database.rows("screens", clean(owner_id))]
+
+    async def add_screen(self, screen: Screen) -> None:
+        one = screen
+        row = (clean(one.screen_id), clean(one.owner_id), *_texts(one), one.position, one.version)
+        if not await self._database.changes([Step("add_screen", row)]):
+            raise _name_taken("screen", one.name)
+
+    async def change_screen(self, screen: Screen) -> Screen:
+        one = screen
+        row = (clean(one.owner_id), clean(one.screen_id), one.version, *_texts(one), one.position)
+        if not await self._database.changes([Step("change_screen", row)]):
+            stored = next((other for other in await self.screens(one.owner_id) if other.screen_id == one.screen_id), None)
+            if stored is None:
+                raise NotFound(f"There is no screen {one.screen_id[:64]!r}.")
+            if stored.version != one.version:
+                raise _changed_meanwhile("screen", one.name)
+            raise _name_taken("screen", one.name)
+        return one._replace(version=one.version + 1)
+
+    async def drop_screen(self, owner_id: str, screen_id: str) -> None:
+        if not await self._database.changes([Step("drop_screen", (clean(owner_id), clean(screen_id)))]):
+            raise NotFound(f"There is no screen {screen_id[:64]!r}.")
+
+
+def _texts(one: Screen) -> tuple[str, ...]:
+    """From the name to the direction, in the order of the columns."""
+    texts = (one.name, key(one.name), one.filter, one.columns, one.watchlist_id, one.sort, one.direction)
+    return tuple(clean(text) for text in texts)
 
 
 def key(name: str) -> str:

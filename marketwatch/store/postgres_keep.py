@@ -12,6 +12,7 @@ from .spans import by_symbol, free_spans
 _TABLES = (
     "samples", "prints", "bars", "gaps", "quiet_spans", "symbols", "trade_aggregates", "metrics", "alert_rules", "alerts",
     "outbox", "pins", "rule_removals", "silences", "portfolios", "portfolio_transactions", "watchlists", "watchlist_items",
+    "screens",
 )  # fmt: skip
 _SPARED = {"samples": "", "prints": " AND NOT is_whale"}
 Pinned = dict[int, list[tuple[int, int]]]

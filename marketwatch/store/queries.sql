@@ -505,3 +505,20 @@ DELETE FROM watchlist_items WHERE watchlist_id = $2
 
 -- name: put_watchlist_item
 INSERT INTO watchlist_items (watchlist_id, symbol, position, note) VALUES ($1, $2, $3, $4)
+
+-- name: screens
+SELECT screen_id, owner_id, name, filter, shown, watchlist_id, sort, direction, position, version FROM screens
+WHERE owner_id = $1 ORDER BY position, screen_id
+
+-- name: add_screen
+INSERT INTO screens (screen_id, owner_id, name, name_key, filter, shown, watchlist_id, sort, direction, position, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING
+
+-- name: change_screen
+UPDATE screens SET name = $4, name_key = $5, filter = $6, shown = $7, watchlist_id = $8, sort = $9, direction = $10,
+  position = $11, version = version + 1
+WHERE owner_id = $1 AND screen_id = $2 AND version = $3 AND NOT EXISTS (
+  SELECT 1 FROM screens o WHERE o.owner_id = $1 AND o.screen_id <> $2 AND o.name_key = $5)
+
+-- name: drop_screen
+DELETE FROM screens WHERE owner_id = $1 AND screen_id = $2

@@ -19,6 +19,7 @@ _SLACK = 0.02
 _TABLES = (
     "samples", "prints", "bars", "gaps", "quiet_spans", "symbols", "trade_aggregates", "metrics", "alert_rules", "alerts",
     "outbox", "pins", "rule_removals", "silences", "portfolios", "portfolio_transactions", "watchlists", "watchlist_items",
+    "screens",
 )  # fmt: skip
 _SPARED = {"samples": "", "sample_blocks": "", "prints": " AND NOT is_whale"}
 _PUBLIC = {"prints": "trades", "bars": "candles"}

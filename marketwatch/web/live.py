@@ -22,6 +22,8 @@ from .live_book import PREFIX as BOOK_PREFIX
 from .live_book import BookChannel
 from .live_channel import Channel
 from .live_overview import OverviewChannel
+from .live_screen import MOST_CHANNELS, ScreenChannel
+from .live_screen import PREFIX as SCREEN_PREFIX
 from .live_status import StatusChannel
 from .live_symbol import SymbolChannel
 from .render import Renderer
@@ -59,8 +61,9 @@ class Live:
         self._alerts: dict[str, AlertsChannel] = {}
         self.history = AlertHistory(store=store, slot=slot)
         self._books: dict[str, BookChannel] = {}
+        self._screens: dict[str, ScreenChannel] = {}
         self.desk: Desk | None = None
-        """Where the books are, for the channels of portfolios."""
+        """Where books and screener are, for the channels of portfolios and screens."""
         self._failing = ""
         self.ticks = 0
 
@@ -117,6 +120,7 @@ class Live:
                 self._symbols.pop(channel.name, None)
                 self._alerts.pop(channel.name, None)
                 self._books.pop(channel.name, None)
+                self._screens.pop(channel.name, None)
 
     def _watch(self) -> Watch | None:
         """The watch of the moment; another one than last time means that nothing remembered is true any more."""
@@ -127,7 +131,7 @@ class Live:
             self._symbols = {name: channel for name, channel in self._symbols.items() if self._is_watched(channel.symbol)}
             for channel in self._symbols.values():
                 channel.forget()
-            for other in (*self._alerts.values(), *self._books.values()):
+            for other in (*self._alerts.values(), *self._books.values(), *self._screens.values()):
                 other.forget()
         return self._slot.current
 
@@ -135,7 +139,8 @@ class Live:
         return self._slot.current is not None and symbol in self._slot.current.instruments
 
     def _channels(self) -> list[Channel]:
-        return [self._overview, self._status, *self._symbols.values(), *self._alerts.values(), *self._books.values()]
+        several = (self._symbols, self._alerts, self._books, self._screens)
+        return [self._overview, self._status, *(channel for kind in several for channel in kind.values())]
 
     def _update(self, channel: Channel, watch: Watch) -> None:
         now_ms = market_now_ms(watch, self._clock)
@@ -151,7 +156,12 @@ class Live:
     def stream_address(self, name: str, path: str = "") -> str:
         """Where the page that is being rendered now gets its updates from; `path` where that is not the channel's name."""
         self._bring_up(name)
-        return f"/stream/{path or name}?since={self._renderer.boot}.{self._generation}.{self.ticks}"
+        address = f"/stream/{path or name}"
+        return f"{address}{'&' if '?' in address else '?'}since={self._renderer.boot}.{self._generation}.{self.ticks}"
+
+    def has_room(self, name: str) -> bool:
+        """Whether another screen may be streamed, or this one is."""
+        return name in self._screens or len(self._screens) < MOST_CHANNELS
 
     def since(self, name: str, since: str) -> bytes | None:
         """What a client needs that has the page as of `since`; everything when that is not of this start or this market."""
@@ -174,6 +184,8 @@ class Live:
             return self._alerts_channel(name)
         if name.startswith(BOOK_PREFIX):
             return self._book_channel(name)
+        if name.startswith(SCREEN_PREFIX):
+            return self._screen_channel(name)
         if name in (self._overview.name, self._status.name):
             return self._overview if name == self._overview.name else self._status
         channel = self._symbols.get(name)
@@ -187,6 +199,13 @@ class Live:
             assert self.desk is not None
             owner_id, portfolio_id = (unquote(part) for part in name.removeprefix(BOOK_PREFIX).split("/"))
             channel = self._books[name] = BookChannel(owner_id, portfolio_id, name, self._renderer, self.desk)
+        return channel
+
+    def _screen_channel(self, name: str) -> Channel:
+        channel = self._screens.get(name)
+        if channel is None:
+            assert self.desk is not None
+            channel = self._screens[name] = ScreenChannel(name, self._renderer, self.desk)
         return channel
 
     def _alerts_channel(self, name: str) -> Channel:

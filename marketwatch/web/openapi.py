@@ -66,7 +66,8 @@ def document(endpoints: Iterable[Endpoint[Any]] = ENDPOINTS, actions: Iterable[A
 def _operation(endpoint: Endpoint[Any], schema: dict[str, Any]) -> dict[str, Any]:
     parameters = list(parameters_of(endpoint.query, endpoint.path))
     named = any(part["name"].startswith("coin") or part["in"] == "path" or part["name"] == "alert_id" for part in parameters)
-    statuses = [400, 401, 403, *([404] if named or endpoint.accounts else []), *([409] if endpoint.owned else [])]
+    named = named or endpoint.accounts or endpoint.asked
+    statuses = [400, 401, 403, *([404] if named else []), *([409] if endpoint.owned else [])]
     statuses += [429, 500, 503]
     return {
         "operationId": endpoint.name,

@@ -49,6 +49,7 @@ class Renderer:
         )
         self._environment.globals["asset"] = self.assets.url
         self._environment.globals["is_past"] = is_past
+        self._environment.globals["keeps"] = keeps
         self._environment.filters["here"] = here
         self._fragments: dict[str, tuple[jinja2.Template, str]] = {}
 
@@ -107,6 +108,13 @@ def _at(context: jinja2.runtime.Context) -> str:
 def is_past(context: jinja2.runtime.Context) -> bool:
     """In a template: whether the page shows an earlier moment, where nothing is live and nothing can be changed."""
     return bool(_at(context))
+
+
+@jinja2.pass_context
+def keeps(context: jinja2.runtime.Context) -> bool:
+    """In a template: whether it is a page of somebody who has watchlists. A fragment of the stream is everybody's, so never."""
+    frame = context.get("frame")
+    return frame is not None and bool(frame.keeps)
 
 
 @jinja2.pass_context

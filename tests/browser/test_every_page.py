@@ -13,7 +13,16 @@ from tests.kit.program import Program
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 AXE = Path(__file__).parent / "vendor" / "axe-core-4.14.1.min.js"
-PAGES = ("/", "/?view=gainers&q=zzz", "/symbols/BTCUSDT", "/alerts", "/alerts?state=firing&coin=BTC", "/status", "/search?q=o")
+PAGES = (
+    "/",
+    "/?view=gainers&q=zzz",
+    "/symbols/BTCUSDT",
+    "/alerts",
+    "/alerts?state=firing&coin=BTC",
+    "/status",
+    "/search?q=o",
+    "/screener",
+)
 
 
 async def violations(page: Page) -> list[str]:

@@ -146,3 +146,39 @@ async def test_owner_s_pages_have_no_sideways_scroll(demo: Program, look: Open, 
     await page.wait_for_timeout(500)
     widest = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert widest[0] <= widest[1]
+
+
+AWAY = """
+Document.prototype.hasFocus = () => false;
+window.Notification = class extends EventTarget {
+  static permission = "granted";
+  constructor(title, options) {
+    super();
+    localStorage.setItem("shown", JSON.stringify([...JSON.parse(localStorage.getItem("shown") ?? "[]"), [title, options.tag]]));
+  }
+};
+localStorage.setItem("notify", JSON.stringify({ shown: ["warning", "critical"], sound: [], volume: 0.5 }));
+"""
+"""A person who looks elsewhere and wants to be notified; what would be shown is written down."""
+POST = """rule => fetch("/api/rules", {
+  method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(rule),
+}).then(answer => answer.status)"""
+
+
+async def test_notification_for_who_looks_elsewhere_comes_once_however_many_tabs_are_open(quiet: Program, look: Open) -> None:
+    page = await look(quiet, "/alerts", owner=True)
+    await page.context.add_init_script(AWAY)
+    await page.reload()
+    other = await page.context.new_page()
+    await other.goto(quiet.url.rstrip("/") + "/")
+    await page.bring_to_front()
+    rule = {"name": "Price is there", "expression": "price > 0", "symbols": ["BTCUSDT"], "severity": "critical"}
+    made = await page.evaluate(POST, rule)
+    assert made == 201
+    await expect(page.locator(".toast")).to_have_count(1, timeout=2 * WAIT_MS)
+    await page.wait_for_function("JSON.parse(localStorage.getItem('shown') ?? '[]').length > 0", timeout=WAIT_MS)
+    await other.bring_to_front()
+    await expect(other.locator(".toast, #bell a b").first).to_be_visible(timeout=WAIT_MS)
+    alert = await page.evaluate("fetch('/api/alerts').then(answer => answer.json()).then(found => found.data[0].alert_id)")
+    shown = await page.evaluate("JSON.parse(localStorage.getItem('shown'))")
+    assert shown == [["BTC: Price is there", alert]]

@@ -1,4 +1,4 @@
-"""Portfolios and watchlists in both databases: exact amounts, owners kept apart, changes that meet each other."""
+"""Portfolios, watchlists and screens in both databases: exact amounts, owners kept apart, changes that meet each other."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from marketwatch.errors import Conflict, NotFound, StoreError
 from marketwatch.model.portfolio import Portfolio, Watchlist, WatchlistItem
+from marketwatch.model.screens import Screen
 from marketwatch.portfolio.ports import BookStore
 from marketwatch.store.books import StoredBooks
 from marketwatch.store.postgres import PostgresStore
@@ -201,15 +202,49 @@ async def test_watchlist_of_another_old_or_gone_is_not_changed(books: BookStore)
         await books.drop_watchlist("owner", "w1")
 
 
+SCREEN = Screen("s1", "owner", "Falling 币安", "change(5m) < -1", "price, change(5m)", "w1", "change(5m)", "asc", 1)
+
+
+async def test_screens_come_back_in_the_order_of_their_owner(books: BookStore) -> None:
+    first = Screen("s2", "owner", "First")
+    await books.add_screen(SCREEN)
+    await books.add_screen(first)
+    await books.add_screen(SCREEN._replace(screen_id="s3", owner_id="somebody"))
+    assert await books.screens("owner") == [first, SCREEN]
+    changed = await books.change_screen(SCREEN._replace(name="falling 币安", filter="", watchlist_id="", position=0))
+    assert changed.version == 2
+    assert await books.screens("owner") == [changed, first]
+
+
+async def test_screen_of_another_old_or_gone_is_not_changed(books: BookStore) -> None:
+    await books.add_screen(SCREEN)
+    await books.add_screen(SCREEN._replace(screen_id="s2", name="Other"))
+    for stolen in (SCREEN._replace(owner_id="somebody"), SCREEN._replace(screen_id="s9")):
+        with pytest.raises(NotFound):
+            await books.change_screen(stolen)
+        with pytest.raises(NotFound):
+            await books.drop_screen(stolen.owner_id, stolen.screen_id)
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        await books.change_screen(SCREEN._replace(version=7))
+    with pytest.raises(Conflict, match="choose another name"):
+        await books.change_screen(SCREEN._replace(name="OTHER"))
+    with pytest.raises(Conflict, match="choose another name"):
+        await books.add_screen(SCREEN._replace(screen_id="s4"))
+    await books.drop_screen("owner", "s1")
+    assert [one.screen_id for one in await books.screens("owner")] == ["s2"]
+
+
 async def test_backup_carries_books(store: Database, tmp_path: Path) -> None:
     await StoredBooks(store).add_portfolio(MAIN)
     entries = history(3)
     await StoredBooks(store).write_transactions(MAIN, put=entries)
     await StoredBooks(store).add_watchlist(LIST)
+    await StoredBooks(store).add_screen(SCREEN)
     await store.backup(tmp_path / "b.zst")
     await StoredBooks(store).change_portfolio(MAIN._replace(version=2, deleted_ms=T0))
     await store.restore(tmp_path / "b.zst", force=True)
     assert await StoredBooks(store).portfolios("owner") == [MAIN._replace(version=2)]
     assert sorted(await StoredBooks(store).transactions("owner", "p1")) == sorted(entries)
     assert await StoredBooks(store).watchlists("owner") == [LIST]
+    assert await StoredBooks(store).screens("owner") == [SCREEN]
     assert (await store.stats()).rows["portfolio_transactions"] == len(entries)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
@@ -18,14 +18,18 @@ from tests.integration.test_lab import LIVE, SECONDS, lived, wander
 from tests.kit.alerts import rule
 from tests.kit.watches import START_MS, World, world
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 Client = TestClient[web.Request, web.Application]
 RULES = {name: given for name, given in LIVE.items() if name != "e"}
 
 
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[World]:
-    """A world that has just lived through the wandering market, with its rules in force and its samples stored."""
-    async with world(tmp_path, played=False, clock=ManualClock(START_MS + SECONDS * 1000 + 500)) as found:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def made(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A world that has just lived through the wandering market, with its rules in force and its samples stored. Nobody changes
+    anything of it."""
+    async with world(
+        tmp_path_factory.mktemp("explain"), played=False, clock=ManualClock(START_MS + SECONDS * 1000 + 500)
+    ) as found:
         lookout = Lookout(watch=found.watch, sample_ms=500)
         found.slot.put(found.watch, lookout)
         lookout.use([rule(name, symbols=("BTCUSDT", "ETHUSDT"), **given) for name, given in RULES.items()])
@@ -40,7 +44,7 @@ async def made(tmp_path: Path) -> AsyncIterator[World]:
         yield found
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def client(made: World) -> AsyncIterator[Client]:
     async with made.client() as found:
         yield found

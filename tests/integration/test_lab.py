@@ -234,6 +234,19 @@ async def test_lab_page_offers_the_editor_and_the_line_to_drag(made: World, clie
     assert 'id="lab-line"' not in unsplit
 
 
+async def test_lab_page_takes_schedule_and_intrabar_and_carries_them_to_the_editor(client: Client) -> None:
+    given = {"expression": "price > 0", "symbols": "BTCUSDT", "schedule": "Sat", "intrabar": "yes"}  # it is a Friday
+    shut = html.unescape(await (await client.get("/alerts/lab", params=given)).text())
+    assert "symbols=BTCUSDT&schedule=Sat&intrabar=yes" in shut
+    assert 'name="intrabar" value="yes" checked>' in shut
+    assert 'name="schedule" type="text" value="Sat"' in shut
+    always = await (await client.get("/alerts/lab", params={**given, "schedule": "Fri"})).text()
+    assert ["Fired (UTC)" in text for text in (shut, always)] == [False, True]
+    wrong = await (await client.get("/alerts/lab", params={**given, "schedule": "Someday"})).text()
+    assert "In the schedule" in wrong
+    assert "<mark>" not in wrong
+
+
 async def test_lab_page_with_a_mistake_marks_the_column(client: Client) -> None:
     text = await (await client.get("/alerts/lab?expression=pric+>+2&symbols=BTCUSDT")).text()
     assert 'data-column="1"' in text
@@ -241,7 +254,9 @@ async def test_lab_page_with_a_mistake_marks_the_column(client: Client) -> None:
     assert 'aria-invalid="true"' in text
 
 
-@pytest.mark.parametrize("field", ["expression", "symbols", "for", "recover", "keep_firing_for", "cooldown", "per_day", "span"])
+@pytest.mark.parametrize(
+    "field", ["expression", "symbols", "for", "recover", "keep_firing_for", "cooldown", "per_day", "span", "schedule"]
+)
 async def test_lab_page_with_hostile_fields_escapes_them(client: Client, field: str) -> None:
     given = {"expression": "price > 1", field: f"price > {HOSTILE}" if field == "expression" else HOSTILE}
     answer = await client.get("/alerts/lab", params=given)

@@ -78,6 +78,7 @@ from marketwatch.web.contexts.summary import feed_view, market_of, overview_page
 from marketwatch.web.contexts.symbol import candles_of, head_of, prints_of, symbol_page, tick_of
 from tests.kit.alerts import alert, rule
 from tests.kit.book_pages import book_pages
+from tests.kit.screen_pages import screen_pages
 from tests.kit.watches import START_MS, make_watch, play, status, test_settings
 
 NOW_MS = START_MS + 10_050
@@ -326,7 +327,7 @@ def pages(watch: Watch) -> Iterator[Given]:
     shown = deliveries_page(watch, NOTICES, Deliveries(channel=HOSTILE), now_ms=NOW_MS, most=3, trial=tried, problem=HOSTILE)
     yield Given("deliveries.html", shown)
     yield Given("deliveries.html", deliveries_page(watch, (), Deliveries("dead"), now_ms=NOW_MS, most=3))
-    asked = Fields(HOSTILE, (HOSTILE,), "24h", HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+    asked = Fields(HOSTILE, (HOSTILE,), "24h", HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
     wrong = outcome_of(watch, asked, None, Mistake(HOSTILE, HOSTILE, 2))
     yield Given("lab.html", lab_page(watch, asked, wrong))
     yield Given("fragments/_outcome.html", wrong)
@@ -339,6 +340,7 @@ def pages(watch: Watch) -> Iterator[Given]:
     for code in (401, 403, 404, 429, 500):
         yield Given("error.html", ErrorPage(code, HOSTILE, HOSTILE))
     yield from (Given(*one) for one in book_pages(HOSTILE))
+    yield from (Given(*one) for one in screen_pages(HOSTILE))
     yield Given("connecting.html", ConnectingPage(HOSTILE))
     yield Given("moment.html", NoMomentPage(HOSTILE, HOSTILE, (Way(HOSTILE, "/?at=" + HOSTILE),)))
 

@@ -50,8 +50,13 @@ def modules(folder: Path = PACKAGE) -> tuple[Module, ...]:
     return tuple(found)
 
 
-def imported(tree: ast.Module) -> Iterator[tuple[str, int]]:
+@cache
+def imported(tree: ast.Module) -> tuple[tuple[str, int], ...]:
     """Every absolute import as (dotted name, line): `from a.b import c` gives `a.b.c`."""
+    return tuple(_imports(tree))
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)

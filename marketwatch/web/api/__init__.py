@@ -26,6 +26,8 @@ from .people import ENDPOINTS as PEOPLE
 from .replay import ENDPOINTS as REPLAY
 from .rules import ACTIONS as RULE_ACTIONS
 from .rules import ENDPOINTS as RULES
+from .screener import ACTIONS as SCREEN_ACTIONS
+from .screener import ENDPOINTS as SCREENS
 from .seen import ACTIONS as SEEN_ACTIONS
 from .silences import ACTIONS as SILENCE_ACTIONS
 from .silences import ENDPOINTS as SILENCES
@@ -36,9 +38,9 @@ from .watchlists import ACTIONS as WATCHLIST_ACTIONS
 from .watchlists import ENDPOINTS as WATCHLISTS
 
 _ALERTS: tuple[Endpoint[Any], ...] = (*ALERTS, *EXPLAINED, *RULES, *SILENCES, *DELIVERIES)
-_PEOPLE: tuple[Endpoint[Any], ...] = (*BOOKS, *BOOK_PAST, *WATCHLISTS, *USERS, *CREDENTIALS, *PEOPLE)
+_PEOPLE: tuple[Endpoint[Any], ...] = (*BOOKS, *BOOK_PAST, *WATCHLISTS, *SCREENS, *USERS, *CREDENTIALS, *PEOPLE)
 ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *SYSTEM, *_PEOPLE)
 
 _ALERT_ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
-_BOOK_ACTIONS: tuple[Action[Any], ...] = (*BOOK_ACTIONS, *BOOK_FILE_ACTIONS, *WATCHLIST_ACTIONS)
+_BOOK_ACTIONS: tuple[Action[Any], ...] = (*BOOK_ACTIONS, *BOOK_FILE_ACTIONS, *WATCHLIST_ACTIONS, *SCREEN_ACTIONS)
 ACTIONS: tuple[Action[Any], ...] = (*_ALERT_ACTIONS, *_BOOK_ACTIONS, *USER_ACTIONS, *CREDENTIAL_ACTIONS, *PEOPLE_ACTIONS)

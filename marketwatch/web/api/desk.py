@@ -20,6 +20,8 @@ from ...portfolio.appraiser import Appraiser
 from ...portfolio.book_desk import BookDesk
 from ...ports import MarketStore
 from ...replay.lanes import LaneReader
+from ...screener.desk import ScreenDesk
+from ...screener.screener import Screener
 from ...state import SymbolState
 from ...telemetry import Telemetry
 from ...watch import Watch, WatchSlot
@@ -46,6 +48,8 @@ class Desk:
         self.snapshot = Snapshot(slot=slot, clock=clock)
         self.rules: RuleDesk | None = None
         self.bookkeeping: BookDesk | None = None
+        self._screens: ScreenDesk | None = None
+        self._screener: tuple[int, Screener] | None = None
         self._appraiser: tuple[int, Appraiser] | None = None
         self._index: tuple[int, CoinIndex] | None = None
         self._locks: dict[str, asyncio.Lock] = {}
@@ -73,6 +77,24 @@ class Desk:
         if self.bookkeeping is None:
             raise Unavailable("Portfolios cannot be kept in this process.")
         return self.bookkeeping
+
+    @property
+    def screens(self) -> ScreenDesk:
+        """Saved screens. Raises Unavailable where this process has none."""
+        if self._screens is None:
+            self._screens = ScreenDesk(self.books.working)
+        return self._screens
+
+    @property
+    def screener(self) -> Screener:
+        """Who evaluates screens over the market of the moment. Raises Unavailable while there is none."""
+        watch = self.watch
+        if self._screener is None or self._screener[0] != self.slot.generation:
+            if self._screener is not None:
+                self._screener[1].close()
+            made = Screener(watch=watch, sample_ms=self.settings.sample_ms, now=self.clock.monotonic)
+            self._screener = (self.slot.generation, made)
+        return self._screener[1]
 
     @property
     def appraiser(self) -> Appraiser:

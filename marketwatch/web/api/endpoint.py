@@ -49,6 +49,8 @@ class Endpoint(Generic[Q]):
     person: bool = False
     owned: bool = False
     """It is about what a person owns: whoever has an account may ask, and `answer` is told who it is."""
+    asked: bool = False
+    """`answer` is told who asks, "" for a guest."""
 
     @property
     def name(self) -> str:
@@ -87,7 +89,7 @@ def _plain(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         desk = request.app[DESK]
         more: tuple[Any, ...] = (visit_of(request),) if endpoint.accounts else ()
-        more = (portfolio_owner(request),) if endpoint.owned else more
+        more = (portfolio_owner(request),) if endpoint.owned or endpoint.asked else more
         data = endpoint.answer(desk, parameters.parse(request), *more)
         if inspect.isawaitable(data):
             async with asyncio.timeout(_HANDLER_S):

@@ -20,9 +20,9 @@ from ...portfolio.timeline import Money
 from ...rules.errors import RuleError
 from ..envelope import iso, success
 from ..guard import allow
-from ..owning import money_of
 from ..snapshot import json_answer
 from .desk import DESK, Desk
+from .own_money import money_of
 from .parameters import read_time
 
 PATH = "/api/rules/preview"

@@ -15,11 +15,11 @@ from ...replay.pins import AROUND_MS
 from ...replay.rerun import Rerun, Step, read_script
 from ..envelope import iso
 from ..holders import HOLDERS
-from ..owning import money_of
 from ..sse import frame
 from .alerts import Name, alert_row
 from .desk import DESK, Desk
 from .endpoint import Parameters
+from .own_money import money_of
 
 PATH = "/api/replay/stream"
 _MOST = 4

@@ -122,6 +122,12 @@ class Frame:
     cursor: CursorView | None = None
 
     @property
+    def keeps(self) -> bool:
+        """Whoever looks has watchlists of their own, and the page is of now. In fragments the class `add` marks what only they
+        can use."""
+        return bool(self.person or self.owner) and not self.at
+
+    @property
     def at(self) -> str:
         """The moment as of which the page shows the market, as an address has it; empty now."""
         return "" if self.cursor is None else self.cursor.at
@@ -219,6 +225,7 @@ def navigation(watch: Watch | None, path: str) -> tuple[NavGroup, ...]:
     lab = NavItem("Rule lab", "/alerts/lab", path == "/alerts/lab", phone=False)
     portfolio = NavItem("Portfolio", "/portfolio", path.startswith("/portfolio"))
     lists = NavItem("Watchlists", "/watchlist", path == "/watchlist", phone=False)
+    screener = NavItem("Screener", "/screener", path == "/screener", phone=False)
     status = NavItem("Status", "/status", path == "/status")
     api = NavItem("API", "/api/docs", path == "/api/docs", phone=False)
     instruments = list(watch.instruments.values())[:12] if watch is not None else []
@@ -234,7 +241,7 @@ def navigation(watch: Watch | None, path: str) -> tuple[NavGroup, ...]:
         for item in instruments
     )
     groups = [
-        NavGroup("", (overview, alerts, lab, portfolio, lists)),
+        NavGroup("", (overview, alerts, lab, screener, portfolio, lists)),
         NavGroup("Symbols", symbols),
         NavGroup("System", (status, api)),
     ]

@@ -43,6 +43,8 @@ class Fields(NamedTuple):
     keep: str = ""
     cooldown: str = ""
     per_day: str = ""
+    schedule: str = ""
+    intrabar: bool = False
 
     def wished(self) -> float | None:
         """How many firings a day somebody wishes, where that is a possible number."""
@@ -63,7 +65,8 @@ class Fields(NamedTuple):
     def _rule(self) -> dict[str, str]:
         return {
             "expression": self.expression, "symbols": ",".join(self.symbols), "for": self.wait, "recover": self.recover,
-            "keep_firing_for": self.keep, "cooldown": self.cooldown,
+            "keep_firing_for": self.keep, "cooldown": self.cooldown, "schedule": self.schedule,
+            "intrabar": "yes" if self.intrabar else "",
         }  # fmt: skip
 
 

@@ -142,6 +142,7 @@ class Entry(NamedTuple):
         values = {
             "expression": self.expression, "symbols": ",".join(self.symbols[:20]), "for": self.wait,
             "recover": self.recover, "keep_firing_for": self.keep, "cooldown": self.cooldown,
+            "schedule": self.schedule, "intrabar": "yes" if self.intrabar else "",
         }  # fmt: skip
         chosen = {name: value for name, value in values.items() if value and value != "*"}
         return "/alerts/lab?" + urlencode(chosen) if chosen else "/alerts/lab"

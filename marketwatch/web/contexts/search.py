@@ -15,6 +15,7 @@ _PAGES = (
     ("Overview", "/", "The market table", "market table gainers losers volatile home"),
     ("Alerts", "/alerts", "What fires, what fired, the rules", "alerts rules history firing pending notices"),
     ("New rule", "/alerts/rules/new", "Write a rule that wakes you", "write create alert rule editor"),
+    ("Screener", "/screener", "Which symbols meet a condition now", "screener screen filter scan find columns saved screens"),
     ("Status", "/status", "Feeds, gaps, store, memory", "feeds gaps store memory version settings health"),
     ("API", "/api/docs", "Documentation of the interface", "openapi swagger json docs interface"),
 )
@@ -28,6 +29,8 @@ class Hit:
     href: str
     note: str
     kind: str
+    symbol: str = ""
+    """What can be put into a watchlist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class SearchView:
     text: str
     hits: tuple[Hit, ...]
     more: int
+    keeps: bool = False
+    """Whoever asks has watchlists."""
 
 
 def search(watch: Watch | None, text: str) -> SearchView:
@@ -50,7 +55,7 @@ def search(watch: Watch | None, text: str) -> SearchView:
         if (rank := _rank(instrument, needle)) is not None
     )
     hits = [
-        Hit(instrument.base, symbol_href(instrument.symbol), coin_name(instrument.base), instrument.symbol)
+        Hit(instrument.base, symbol_href(instrument.symbol), coin_name(instrument.base), instrument.symbol, instrument.symbol)
         for _, _, instrument in ranked
     ]
     rules = [] if watch is None else sorted(watch.state.rules.values(), key=lambda rule: (rule.name.casefold(), rule.rule_id))

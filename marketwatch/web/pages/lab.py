@@ -9,10 +9,10 @@ from ...lab.lab import Report
 from ...lab.preview import Preview
 from ...rules.errors import RuleError
 from ..api.desk import DESK
+from ..api.own_money import money_of
 from ..api.preview import ANSWER_S, LAB, PreviewAsk, answer
 from ..contexts.lab import SPANS, Fields, Mistake, lab_page, outcome_of
 from ..keys import RENDERER, WATCH
-from ..owning import money_of
 from .overview import connecting
 
 routes = web.RouteTableDef()
@@ -36,6 +36,8 @@ def read_fields(request: web.Request) -> Fields:
         keep=text("keep_firing_for"),
         cooldown=text("cooldown"),
         per_day=text("per_day"),
+        schedule=text("schedule", 301),
+        intrabar=text("intrabar").lower() in ("on", "yes", "true", "1"),
     )
 
 
@@ -57,6 +59,8 @@ async def ask(
             keep_firing_for=fields.keep or None,
             cooldown=fields.cooldown or None,
             per_day=fields.wished(),
+            schedule=fields.schedule or None,
+            intrabar=fields.intrabar,
         )
         money = await money_of(request)
         found = await answer(desk, request.app[LAB], asked, asker=asker, report=report, answer_s=answer_s, money=money)
@@ -64,7 +68,8 @@ async def ask(
     except Conflict:
         raise
     except RuleError as error:
-        return None, Mistake(error.message, error.hint, error.column)
+        elsewhere = error.message.startswith(("In the recovery", "In the schedule"))
+        return None, Mistake(error.message, error.hint, 0 if elsewhere else error.column)
     except RequestError as error:
         return None, Mistake(str(error))
     except StoreError:

@@ -11,13 +11,13 @@ from ...model.alerts import Notification
 from ...replay.incident import read_incident
 from ..api.desk import DESK
 from ..api.endpoint import Parameters
+from ..api.own_money import money_of
 from ..api.replay import REPLAY, ReplayQuery
 from ..contexts.frame import market_now_ms
 from ..contexts.replay import replay_frame, replay_list, replay_page
 from ..incident_file import file_name, incident_file
 from ..keys import CLOCK, RENDERER, WATCH
 from ..live import LIVE
-from ..owning import money_of
 from ..render import error_page
 from .overview import connecting
 

@@ -11,12 +11,12 @@ from ...rules.errors import RuleError
 from ..api.desk import DESK, Desk
 from ..api.explain import ExplainAsk, explain_expression
 from ..api.market import NoQuery
+from ..api.own_money import money_of
 from ..api.preview import LAB, MOST_TEXT, PreviewAsk, answer
 from ..contexts.rule_form import Entry
 from ..contexts.rule_trial import CheckPage, Now, TermView, TrialView, broken, history_of, trial_of
 from ..format import UNKNOWN
 from ..keys import RENDERER, WATCH
-from ..owning import money_of
 from .overview import connecting
 
 routes = web.RouteTableDef()

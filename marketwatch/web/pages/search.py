@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from ...model.accounts import GUEST
+from ..callers import caller_of
 from ..contexts.cursor import iso_at, stay
 from ..contexts.search import Hit, search
 from ..keys import RENDERER, WATCH
@@ -19,7 +21,8 @@ async def results(request: web.Request) -> web.Response:
     """Results for `q`. Sent as a form with one clear match, it leads there at once. `at`: the moment at which they stay."""
     found = search(request.app[WATCH].current, request.query.get("q", ""))
     at = _moment(request.query.get("at", ""))
-    found = replace(found, hits=tuple(replace(hit, href=stay(hit.href, at)) for hit in found.hits))
+    hits = tuple(replace(hit, href=stay(hit.href, at)) for hit in found.hits)
+    found = replace(found, hits=hits, keeps=caller_of(request) is not GUEST and not at)
     renderer = request.app[RENDERER]
     if request.headers.get("HX-Request") == "true":
         text = renderer.fragment("fragments/_found.html", found) if found.text else ""

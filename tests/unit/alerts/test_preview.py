@@ -124,6 +124,7 @@ def test_pieces_of_a_long_span_follow_each_other_without_a_hole() -> None:
     assert len(found) > 2
     assert all(before[2] == after[1] and after[0] < after[1] for before, after in pairwise(found))
     assert found[-1][2] == 20 * 24 * HOUR
+    assert all(piece[2] % HOUR == 0 for piece in found)  # packed hours are read whole
 
 
 @settings(max_examples=300)

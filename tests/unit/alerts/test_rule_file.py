@@ -49,7 +49,7 @@ def test_default_rules_are_those_of_the_documentation() -> None:
     assert {key: rule.expression for key, rule in rules.items()} == {
         "default-volatility": "volatility(60) > 0.5",
         "default-drawdown": "drawdown(1h) < -2",
-        "default-data-age": "data_age > 30s",
+        "default-data-age": "stale and data_age > 30s",
     }  # fmt: skip
     assert rules["default-data-age"].for_ms == 10_000
     assert {rule.symbols for rule in rules.values()} == {("*",)}

@@ -348,7 +348,7 @@ def test_window_that_cannot_be_is_refused_with_its_name(name: str) -> None:
         an_engine(windows=(name,))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 139), st.sampled_from([0.0, 0.02]))
 def test_engine_that_caught_up_shows_the_same_as_one_that_followed(seed: int, cut: int, gap: float) -> None:
     samples = a_market(seed, 140, step=1e-4, start=100.0, busy=0.7, hold=0.2, jump=0.0, gap=gap)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketwatch.rules import sliding
+from marketwatch.rules import moments, sliding
 from marketwatch.rules.truth import F8
 
 
@@ -32,10 +32,10 @@ def plainly(column: F8, length: int) -> dict[str, F8]:
 
 
 def ours(column: F8, length: int) -> dict[str, F8]:
-    moments, (weights, weighted) = sliding.moments(column, length), sliding.weighted(column, length)
+    found, (weights, weighted) = sliding.moments(column, length), sliding.weighted(column, length)
     slide = sliding.slides(column, column, column / column, length)
     return {
-        "known": moments.known, "mean": moments.mean, "squares": moments.squares, "away": moments.away,
+        "known": found.known, "mean": found.mean, "squares": found.squares, "away": found.away,
         "sum": sliding.sums(column, length), "top": sliding.highest(column, length),
         "bottom": sliding.lowest(column, length), "ratio": slide.ratio, "weights": weights, "weighted": weighted,
     }  # fmt: skip
@@ -57,6 +57,8 @@ def test_every_window_is_the_plain_one(seed: int, size: int, length: int, lost: 
     column[size // 3 : size // 3 + int(lost * 40)] = np.nan
     with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
         patch.setattr(sliding, "_PIECE", piece)
+        patch.setattr(moments, "_PIECE", 2 * piece)
+        patch.setattr(moments, "_STRETCH", piece // 2)
         found, plain = ours(column, length), plainly(column, length)
     for name, expected in plain.items():
         there = plain["known"] > 0 if name == "squares" else np.ones(size, np.bool_)
@@ -65,10 +67,26 @@ def test_every_window_is_the_plain_one(seed: int, size: int, length: int, lost: 
 
 
 def test_deviation_of_a_column_that_stands_still_is_exactly_nothing() -> None:
-    moments = sliding.moments(np.full(500, 0.1 + 0.2), 60)
-    assert not moments.squares.any()
-    assert not moments.away.any()
-    assert set(moments.mean.tolist()) == {0.1 + 0.2}
+    found = sliding.moments(np.full(500, 0.1 + 0.2), 60)
+    assert not found.squares.any()
+    assert not found.away.any()
+    assert set(found.mean.tolist()) == {0.1 + 0.2}
+
+
+@pytest.mark.parametrize("length", [2, 60, 600])
+@pytest.mark.parametrize("still", [0.0, 0.98])
+def test_moments_of_a_long_walk_are_those_of_the_plain_definition(length: int, still: float) -> None:
+    """Long enough for every way of summing, some windows of it without a move."""
+    random = np.random.default_rng(length)
+    column = 60_000 * np.exp(np.cumsum(random.normal(0, 1e-5, 6000) * (random.random(6000) >= still)))
+    column[2000:2200] = column[2000]
+    found = sliding.moments(column, length)
+    windows = np.lib.stride_tricks.sliding_window_view(column, length).astype(np.longdouble)
+    mean = windows.mean(axis=1)
+    squares = np.square(windows - mean[:, None]).sum(axis=1)
+    np.testing.assert_allclose(found.mean[length - 1 :], mean.astype(np.float64), rtol=1e-14)
+    np.testing.assert_allclose(found.squares[length - 1 :], squares.astype(np.float64), rtol=1e-9, atol=1e-18)
+    np.testing.assert_allclose(found.away[length - 1 :], (windows[:, -1] - mean).astype(np.float64), atol=2e-11)
 
 
 def test_small_moves_after_a_large_jump_keep_their_digits() -> None:

@@ -1,0 +1,184 @@
+"""Mean and squared deviations of sliding windows.
+
+Two ways. Where everything is known, a stretch is summed as deviations from its own mean, and the squares of each window's
+mean are subtracted. What is left is compared with what it was taken from: where cancellation would show, the stretch is done
+the exact way. That one cuts a column into blocks as long as the window and joins the end of one with the beginning of the next
+by Chan's formula; nothing is subtracted there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from .truth import F8
+
+_PIECE = 32_768
+_STRETCH = 1024
+_LEFT = 1e-6
+"""Squared deviations of a window below this share of those from the stretch's mean are not trusted to subtraction: its rounding
+would show in the tenth digit."""
+
+
+def blocks(column: F8, length: int) -> F8:
+    """(blocks, length), filled up at the end by what is unknown."""
+    size = len(column)
+    missing = -size % length
+    if not missing:
+        return column.reshape(-1, length)
+    whole = np.full(size + missing, np.nan)
+    whole[:size] = column
+    return whole.reshape(-1, length)
+
+
+def back(values: F8, accumulate: Callable[..., F8]) -> F8:
+    """Running values from the end of each block."""
+    return accumulate(values[:, ::-1], axis=1)[:, ::-1]
+
+
+def flat(values: F8, size: int) -> F8:
+    return values.reshape(-1)[:size]
+
+
+class Half(NamedTuple):
+    """Running values of one direction, as deviations from an anchor per block: count, sum, mean, squared deviations."""
+
+    anchor: F8
+    deviation: F8
+    known: F8
+    total: F8
+    mean: F8
+    squares: F8
+
+
+def half(block: F8, *, backward: bool, clean: bool) -> Half:
+    """Running values of every block, from its end or from its beginning. `clean`: nothing in it is unknown."""
+    width = block.shape[1]
+    anchor = block[:, -1:] if backward else block[:, :1]
+    if not clean:
+        there = ~np.isnan(block)
+        nearest = width - 1 - np.argmax(there[:, ::-1], axis=1) if backward else np.argmax(there, axis=1)
+        anchor = block[np.arange(len(block)), nearest][:, None]
+    deviation = block - anchor
+    summed = deviation if clean else np.where(there, deviation, 0.0)
+    known: F8 = np.arange(1.0, width + 1.0)[None, :: -1 if backward else 1]
+    if not clean:
+        known = back(there, np.cumsum).astype(np.float64) if backward else np.cumsum(there, axis=1, dtype=np.float64)
+    square = np.square(summed)
+    total = back(summed, np.cumsum) if backward else np.cumsum(summed, axis=1)
+    squares = back(square, np.cumsum) if backward else np.cumsum(square, axis=1)
+    mean = total / known
+    return Half(anchor, deviation, known, total, mean, np.maximum(squares - total * mean, 0.0))
+
+
+def window_moments(length: int, column: F8) -> tuple[F8, ...]:
+    """Count, mean, squared deviations, and how far the newest value is from the mean. The first `length` values have nothing
+    before them."""
+    column = np.ascontiguousarray(column)
+    found = tuple(np.empty(len(column)) for _ in range(4))
+    _put(found, 0, _exact(length, column[:length]))
+    stretch = max(_STRETCH, 4 * length)
+    most = max(1, _PIECE // stretch) * stretch
+    at = length
+    while at < len(column):
+        width = min(stretch, len(column) - at)
+        end = at + min(most, len(column) - at) // width * width
+        span = column[at - length : end]
+        if length > 1 and np.isfinite(span.sum()):
+            found[0][at:end] = length
+            _even(length, span[1:], tuple(one[at:end].reshape(-1, width) for one in found[1:]))
+        else:
+            _put(found, at, tuple(one[length:] for one in _exact(length, span)))
+        at = end
+    return found
+
+
+def _put(found: tuple[F8, ...], at: int, values: tuple[F8, ...]) -> None:
+    for whole, part in zip(found, values, strict=True):
+        whole[at : at + len(part)] = part
+
+
+def _even(length: int, column: F8, found: tuple[F8, ...]) -> None:
+    """Fill `found` (mean, squared deviations, newest minus mean), each (rows, width): a row is a stretch of windows, and the
+    first of all begins with the first value of `column`."""
+    mean, squares, away = found
+    rows, width = mean.shape
+    stride = column.strides[0]
+    spans = as_strided(column, (rows, length - 1 + width), (width * stride, stride), writeable=False)
+    anchor = spans.mean(axis=1, keepdims=True)
+    deviation = spans - anchor
+    away[:] = deviation[:, length - 1 :]
+    mean[:] = _added(deviation, length)
+    np.square(deviation, out=deviation)
+    whole = _added(deviation, length)
+    mean /= length
+    np.multiply(mean, mean, out=squares)
+    squares *= -length
+    squares += whole
+    away -= mean
+    mean += anchor
+    whole *= _LEFT
+    for row in np.flatnonzero((squares < whole).any(axis=1)).tolist():
+        _put((mean[row], squares[row], away[row]), 0, tuple(one[length - 1 :] for one in _exact(length, spans[row])[1:]))
+
+
+def _added(values: F8, length: int) -> F8:
+    """The sum of every `length` values in a row, from sums of 1, 2, 4 ... of them: nothing is subtracted."""
+    size = values.shape[1] - length + 1
+    found: F8 | None = None
+    done, width = 0, 1
+    while True:
+        if length & width:
+            part = values[:, done : done + size]
+            found = part.copy() if found is None else np.add(found, part, out=found)
+            done += width
+        if 2 * width > length:
+            assert found is not None
+            return found
+        values = values[:, :-width] + values[:, width:]
+        width *= 2
+
+
+def _exact(length: int, column: F8) -> tuple[F8, ...]:
+    size, block = len(column), blocks(column, length)
+    with np.errstate(all="ignore"):
+        clean = bool(np.isfinite(block.sum()))
+        ahead = half(block, backward=False, clean=clean)
+        known = np.array(np.broadcast_to(ahead.known, block.shape))
+        mean, squares = ahead.mean, ahead.squares
+        if len(block) > 1 and length > 1:
+            _chan(half(block, backward=True, clean=clean), known, mean, squares, ahead.anchor, clean=clean)
+        away = ahead.deviation - mean
+        mean += ahead.anchor
+    return flat(known, size), flat(mean, size), flat(squares, size), flat(away, size)
+
+
+def _chan(behind: Half, known: F8, mean: F8, squares: F8, anchor: F8, *, clean: bool) -> None:
+    """Join the ends of the blocks before, in place (Chan's way of joining two samples). `mean` counts from `anchor`."""
+    early, late = (slice(None, -1), slice(1, None)), (slice(1, None), slice(None, -1))
+    apart = behind.mean[early] - mean[late]
+    apart += behind.anchor[:-1] - anchor[1:]
+    if clean:
+        length = known.shape[1]
+        m = np.arange(1.0, length)
+        share = (length - m) / length
+        known[late] = length
+        mean[late] += apart * share
+        np.square(apart, out=apart)
+        apart *= share * m
+        apart += behind.squares[early]
+        squares[late] += apart
+        return
+    n, m = behind.known[early], known[late].copy()
+    total = n + m
+    known[late] = total
+    share = n / total
+    both = behind.squares[early] + squares[late] + np.square(apart) * (share * m)
+    missing = np.isnan(anchor[1:])
+    others = behind.mean[early] + np.where(missing, behind.anchor[:-1], behind.anchor[:-1] - anchor[1:])
+    np.copyto(anchor[1:], 0.0, where=missing)
+    mean[late] = np.where(n == 0, mean[late], np.where(m == 0, others, mean[late] + apart * share))
+    squares[late] = np.where(n == 0, squares[late], np.where(m == 0, behind.squares[early], both))
