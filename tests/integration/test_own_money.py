@@ -193,3 +193,13 @@ async def test_alert_about_money_is_drawn_and_run_again_as_it_was(lived: Lived) 
         again = {found.alert_id: found for step in rerun for found in fired(step.alerts)}
         assert rerun.errors == 0
         assert (again[was.alert_id].fired_ms, again[was.alert_id].context["terms"]) == (was.fired_ms, was.context["terms"])
+
+
+async def test_figures_of_ones_own_money_are_explained_to_the_owner_alone(lived: Lived) -> None:
+    ask = {"expression": "portfolio('main').value > 1 and price > 1", "symbol": "BTC"}
+    async with lived.world.client(owner=True) as mine, lived.world.client() as guest:
+        told, hidden = [(await (await one.post("/api/rules/explain", json=ask)).json())["data"] for one in (mine, guest)]
+    assert (told["truth"], told["terms"][0]["source"]) == ("true", "live")
+    assert told["terms"][0]["value"] > 10_000
+    assert (hidden["truth"], hidden["terms"][0]["value"], hidden["terms"][0]["source"]) == ("unknown", None, "private")
+    assert hidden["terms"][1]["value"] == told["terms"][1]["value"]

@@ -54,6 +54,8 @@ class Action(Generic[Q]):
     """It may answer 409."""
     owned: bool = False
     """It is about what a person owns: `answer` is told who it is."""
+    asked: bool = False
+    """`answer` is told who asks, "" for a guest."""
     max_bytes: int | None = None
     """A longer body than other routes take."""
     from_csv: Callable[[bytes], Any] | None = None
@@ -70,7 +72,7 @@ class Action(Generic[Q]):
             body = None if decoder is None else await self._body(request, decoder)
             async with asyncio.timeout(_HANDLER_S):
                 more: tuple[Any, ...] = (visit_of(request),) if self.accounts else ()
-                more = (portfolio_owner(request),) if self.owned else more
+                more = (portfolio_owner(request),) if self.owned or self.asked else more
                 data = await self.answer(desk, query, body, *more)
             return json_answer(success(data, now_ms=desk.clock.now_ms(), source=desk.source), status=self.status)
 

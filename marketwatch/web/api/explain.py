@@ -11,9 +11,12 @@ from ...alerts.compiled import program_of
 from ...errors import InvalidRequest, NotFound, Unavailable
 from ...lab.moment import Found, Place
 from ...model.alerts import Alert, AlertState, Rule
+from ...model.portfolio import LOCAL_OWNER
 from ...rules.errors import RuleError
 from ...rules.explain import explain_values
 from ...rules.frame import Frame
+from ...rules.holdings import Holding
+from ...rules.nodes import of_type
 from ...rules.program import Program
 from ..envelope import iso
 from .action import Action
@@ -47,7 +50,8 @@ class ExplainAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TermRow(msgspec.Struct, frozen=True):
-    """`value` null: unknown. `source`: `live`, `stored` (as of `time`), or `warming up` where too little is known yet."""
+    """`value` null: unknown. `source`: `live`, `stored` (as of `time`), `warming up` where too little is known, or `private`
+    for a figure of the owner's money, which is told to the owner alone."""
 
     term: str
     value: float | None
@@ -91,7 +95,10 @@ class RuleExplainRow(ExplainRow, frozen=True):
     alert_id: str | None
 
 
-def _row(program: Program, symbol: str, time_ms: int, found: dict[str, Found]) -> dict[str, Any]:
+def _row(program: Program, symbol: str, time_ms: int, found: dict[str, Found], asker: str) -> dict[str, Any]:
+    if asker != LOCAL_OWNER:
+        money = [node.key for node in program.terms if of_type(node, Holding)]
+        found = found | dict.fromkeys(money, Found(float("nan"), "private", time_ms))
     said = explain_values(program, {key: one.value for key, one in found.items()})
     return {
         "expression": said.text, "symbol": symbol, "time": iso(time_ms), "truth": said.truth, "sentence": said.sentence,
@@ -124,19 +131,20 @@ def _frame(desk: Desk) -> Frame:
     return watch.facts.tick(table, watch.state, watch.candles.columns)
 
 
-async def explain_expression(desk: Desk, _query: NoQuery, ask: ExplainAsk) -> ExplainRow:
-    """For the editor, while one types. Raises InvalidRequest with the column of a mistake."""
+async def explain_expression(desk: Desk, _query: NoQuery, ask: ExplainAsk, asker: str) -> ExplainRow:
+    """For the editor, while one types. `asker`: the id of who asks. Raises InvalidRequest with the column of a mistake."""
     place = _place(desk, ask.symbol if ask.symbol != "*" else desk.watch.reference)
     try:
         program = desk.lab.program(ask.expression, intrabar=ask.intrabar)
         if ask.at is not None:
             at_ms = _past(desk, _moment(ask.at))
             found, _, _ = await desk.lab.moments.past(program, place, at_ms)
-            return ExplainRow(**_row(program, place.symbol, at_ms, found))
+            return ExplainRow(**_row(program, place.symbol, at_ms, found, asker))
     except RuleError as error:
         raise InvalidRequest(str(error), [error.detail()]) from None
     frame = _frame(desk)
-    return ExplainRow(**_row(program, place.symbol, frame.table.time_ms, await desk.lab.moments.live(program, frame, place)))
+    found = await desk.lab.moments.live(program, frame, place)
+    return ExplainRow(**_row(program, place.symbol, frame.table.time_ms, found, asker))
 
 
 def _moment(text: str) -> int:
@@ -156,36 +164,40 @@ def _past(desk: Desk, at_ms: int) -> int:
     return max(step, at_ms // step * step)
 
 
-async def explain_rule(desk: Desk, query: ExplainQuery) -> RuleExplainRow:
-    """For a rule in force. Raises NotFound, InvalidRequest, StoreError."""
+async def explain_rule(desk: Desk, query: ExplainQuery, asker: str) -> RuleExplainRow:
+    """For a rule in force. `asker`: the id of who asks. Raises NotFound, InvalidRequest, StoreError."""
     rule = desk.watch.state.rules.get(query.rule_id)
     if rule is None:
         raise NotFound(f'There is no rule "{query.rule_id}" in force.', [{"parameter": "rule_id", "value": query.rule_id}])
     place = _place(desk, query.symbol)
     try:
         program = program_of(rule.expression, rule.intrabar)
-        return await (_now(desk, rule, program, place) if query.at is None else _then(desk, rule, program, place, query.at))
+        return await (
+            _now(desk, rule, program, place, asker) if query.at is None else _then(desk, rule, program, place, query.at, asker)
+        )
     except RuleError as error:
         raise InvalidRequest(f'The rule "{rule.name}" cannot be evaluated: {error}', [error.detail()]) from None
 
 
-async def _now(desk: Desk, rule: Rule, program: Program, place: Place) -> RuleExplainRow:
+async def _now(desk: Desk, rule: Rule, program: Program, place: Place, asker: str) -> RuleExplainRow:
     """As the evaluator has it: the values that decided the last step."""
     frame, facts = _frame(desk), desk.slot.rules
     standing = None if facts is None else facts.standing(rule.rule_id, place.symbol)
     time_ms = frame.table.time_ms
     if standing is None:
         terms = await desk.lab.moments.live(program, frame, place)
-        return _of_rule(rule, place.symbol, time_ms, program, terms, "normal", [], "no data", "The rule was not evaluated yet.")
+        return _of_rule(
+            rule, place.symbol, time_ms, program, terms, "normal", [], "no data", "The rule was not evaluated yet.", asker
+        )
     nan = float("nan")
     values = {key: Found(nan if value is None else value, "live", time_ms) for key, value in standing.values.items()}
     known = {node.key: values.get(node.key, Found(nan, "live", time_ms)) for node in program.terms}
     active = [one for one in desk.watch.state.alerts.values() if (one.rule_id, one.symbol) == (rule.rule_id, place.symbol)]
     return _of_rule(rule, place.symbol, time_ms, program, known, str(standing.phase.name).lower(), active,
-                    None if standing.side is None else str(standing.side), standing.reason)  # fmt: skip
+                    None if standing.side is None else str(standing.side), standing.reason, asker)  # fmt: skip
 
 
-async def _then(desk: Desk, rule: Rule, program: Program, place: Place, at: int) -> RuleExplainRow:
+async def _then(desk: Desk, rule: Rule, program: Program, place: Place, at: int, asker: str) -> RuleExplainRow:
     """From stored samples, and from the episodes that are stored."""
     at_ms = _past(desk, at)
     found, said, rested = await desk.lab.moments.past(program, place, at_ms)
@@ -198,7 +210,7 @@ async def _then(desk: Desk, rule: Rule, program: Program, place: Place, at: int)
     side, reason = ("no data", "A term that decides was unknown.") if truth == 0 else (None, "")
     if rested:
         reason = f"{place.symbol} was quiet or its feed was down, so rules about its market rested."
-    return _of_rule(rule, place.symbol, at_ms, program, found, state, active, side, reason)
+    return _of_rule(rule, place.symbol, at_ms, program, found, state, active, side, reason, asker)
 
 
 def _covers(alert: Alert, at_ms: int) -> bool:
@@ -211,11 +223,11 @@ def _covers(alert: Alert, at_ms: int) -> bool:
 
 def _of_rule(
     rule: Rule, symbol: str, time_ms: int, program: Program, found: dict[str, Found], state: str, active: list[Alert],
-    side: str | None, reason: str,
+    side: str | None, reason: str, asker: str,
 ) -> RuleExplainRow:  # fmt: skip
     firing = next((one.alert_id for one in active if one.state is not AlertState.PENDING), None)
     return RuleExplainRow(
-        **_row(program, symbol, time_ms, found), rule_id=rule.rule_id, rule_version=rule.version, state=state, side=side,
+        **_row(program, symbol, time_ms, found, asker), rule_id=rule.rule_id, rule_version=rule.version, state=state, side=side,
         reason=reason, alert_id=firing,
     )  # fmt: skip
 
@@ -229,6 +241,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         explain_rule,
         "alerts",
         operation="rule_explain",
+        asked=True,
         description="The terms of a rule in force for a symbol: as the evaluator has them, or in the past from stored samples.",
     ),
 )
@@ -245,5 +258,6 @@ ACTIONS: tuple[Action[Any], ...] = (
         operation="rules_explain",
         description="For editors: the value of each term, the truth of each part; a mistake answers 400 with column and hint.",
         role="guest",
+        asked=True,
     ),
 )

@@ -17,6 +17,7 @@ from ..contexts.rule_form import Entry
 from ..contexts.rule_trial import CheckPage, Now, TermView, TrialView, broken, history_of, trial_of
 from ..format import UNKNOWN
 from ..keys import RENDERER, WATCH
+from ..owning import portfolio_owner
 from .overview import connecting
 
 routes = web.RouteTableDef()
@@ -42,16 +43,16 @@ async def _trial(request: web.Request, entry: Entry, look: str) -> TrialView:
     if not entry.expression.strip():
         return trial_of(entry, symbol, None)
     try:
-        said = await _said(desk, entry, symbol)
+        said = await _said(desk, entry, symbol, portfolio_owner(request))
     except RequestError as error:
         return broken(entry, symbol, str(error), error.details)
     history, note = await _history(request, desk, entry, symbol)
     return trial_of(entry, symbol, said, history=history, note=note)
 
 
-async def _said(desk: Desk, entry: Entry, symbol: str) -> Now:
+async def _said(desk: Desk, entry: Entry, symbol: str, asker: str) -> Now:
     """What the expression says at the moment. Raises InvalidRequest with the column of a mistake."""
-    row = await explain_expression(desk, NoQuery(), ExplainAsk(entry.expression[:MOST_TEXT], symbol))
+    row = await explain_expression(desk, NoQuery(), ExplainAsk(entry.expression[:MOST_TEXT], symbol), asker)
     return Now(
         row.truth, row.sentence, tuple(TermView(one.term, UNKNOWN if one.value is None else one.shown) for one in row.terms)
     )
