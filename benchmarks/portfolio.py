@@ -20,10 +20,11 @@ from marketwatch.portfolio.entry import checked
 from marketwatch.portfolio.history import PriceGrid
 from marketwatch.portfolio.ledger import Ledger
 from marketwatch.portfolio.marks import Kept, MarkTable
+from marketwatch.portfolio.past import past
 from marketwatch.portfolio.performance import performance
 from marketwatch.portfolio.routes import Board
 
-DAY_MS = 86_400_000
+DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 START_MS = 1_600_041_600_000
 BOOK = Portfolio("p", "owner", "Main", "USD", CostMethod.FIFO)
 
@@ -62,11 +63,21 @@ class Years:
         walk = np.random.default_rng(7).normal(0, 0.02, (days + 2, width)).cumsum(axis=0)
         self._grid = PriceGrid(DAY_MS, START_MS - DAY_MS, tuple(self._names), 100.0 * np.exp(walk))
         self._now_ms = START_MS + days * DAY_MS
+        hours = np.repeat(self._grid.prices[-367:], 24, axis=0)
+        first_ms = self._now_ms - len(hours) * HOUR_MS
+        self._hours = PriceGrid(HOUR_MS, first_ms, tuple(self._names), hours)
 
     def performance(self) -> float:
         """Milliseconds."""
         start = time.perf_counter()
         assert performance(self._ledger, self._grid, now_ms=self._now_ms) is not None
+        return (time.perf_counter() - start) * 1e3
+
+    def past(self) -> float:
+        """Milliseconds for the last year by hour."""
+        start = time.perf_counter()
+        from_ms = self._now_ms - 365 * DAY_MS
+        assert past(self._ledger, self._hours, from_ms=from_ms, now_ms=self._now_ms) is not None
         return (time.perf_counter() - start) * 1e3
 
     def replay(self) -> float:
@@ -134,7 +145,12 @@ def main() -> None:
     count, width, days = (2000, 50, 500) if arguments.quick else (10_000, 100, 1825)
     years = Years(count, width, days)
     figures = interleave(
-        {"performance": years.performance, "replay of the ledger": years.replay, "one more transaction": years.append},
+        {
+            "performance": years.performance,
+            "a year by hour": years.past,
+            "replay of the ledger": years.replay,
+            "one more transaction": years.append,
+        },
         arguments.runs,
     )
     report.add(figures, unit="ms", what=f"{count:,} transactions in {width} coins over {days} days")

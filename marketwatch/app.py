@@ -235,6 +235,7 @@ class Application:
             keep_store=self.home is not None and store is self.home.store,
             desk=self.desk,
             books=self.books,
+            preferences=None if self.accounts is None else self.accounts.users.all_preferences,
         )
         self.store.use(store)
         self.slot.put(session.watch, session.alerting.lookout, session.outbox)

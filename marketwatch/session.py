@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Self
 
 from .alerts.alerting import Alerting
@@ -12,6 +13,7 @@ from .clock import Clock
 from .config import Settings
 from .ingest import IngestWindow
 from .model.market import Instrument
+from .model.portfolio import Portfolio
 from .model.system import FeedState, FeedStatus, Level, Notice
 from .notify.endpoints import routes
 from .notify.outbox import Outbox
@@ -24,6 +26,10 @@ from .watch import Watch
 
 if TYPE_CHECKING:
     from .stream.redis import RedisMirror
+
+
+Preferences = Callable[[], Awaitable[list[tuple[str, str]]]]
+"""Those of everybody, by user id, as JSON."""
 
 
 class Session:
@@ -46,6 +52,7 @@ class Session:
         desk: RuleDesk,
         books: BookDesk,
         keep_store: bool = False,
+        preferences: Preferences | None = None,
     ) -> None:
         self.feed = feed
         self._keep_store = keep_store
@@ -72,7 +79,7 @@ class Session:
         name = f"{feed.venue}:{id(self):x}"
         self._feed_task, self._writer_task, self._report_task = f"feed:{name}", f"writer:{name}", f"report:{name}"
         self._alerts_task, self._notify_task, self._mirror_task = f"alerts:{name}", f"notify:{name}", f"mirror:{name}"
-        self._mirror = _mirror(self.watch, settings, clock)
+        self._mirror = _mirror(self.watch, settings, clock, books, preferences)
 
     async def __aenter__(self) -> Self:
         endless = self.feed.source.value in ("live", "demo")
@@ -150,10 +157,15 @@ class Session:
         publish(Notice("ingest-window", Level.INFO, detail, self._clock.now_ms(), over=True))
 
 
-def _mirror(watch: Watch, settings: Settings, clock: Clock) -> RedisMirror | None:
+def _mirror(
+    watch: Watch, settings: Settings, clock: Clock, books: BookDesk, preferences: Preferences | None
+) -> RedisMirror | None:
     """The copy in Redis, where the settings ask for it. Raises ConfigError."""
     if not settings.redis_url:
         return None
     from .stream.redis import RedisMirror
 
-    return RedisMirror(watch=watch, settings=settings, clock=clock)
+    def portfolios() -> list[Portfolio]:
+        return [book.portfolio for book in books.every()]
+
+    return RedisMirror(watch=watch, settings=settings, clock=clock, portfolios=portfolios, preferences=preferences)

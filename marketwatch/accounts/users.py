@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from ..clock import Clock
 from ..errors import Conflict, Forbidden, InvalidRequest, NotFound
 from ..model.accounts import Invitation, Role, User
@@ -12,6 +14,7 @@ from .audit import Audit
 from .invitations import Invitations
 from .passwords import Passwords, check_password
 from .ports import AccountStore
+from .preferences import read_preferences
 from .secret import new_id
 from .sessions import Place
 
@@ -107,6 +110,10 @@ class Users:
 
     async def all(self) -> list[User]:
         return await self._store.users()
+
+    async def all_preferences(self) -> list[tuple[str, str]]:
+        """Of every account, by its id, as JSON."""
+        return [(user.user_id, msgspec.json.encode(read_preferences(user.preferences)).decode()) for user in await self.all()]
 
     async def set_profile(self, user: User, username: str, email: str | None) -> User:
         """Raises InvalidRequest, Conflict."""

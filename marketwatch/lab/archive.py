@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection
 
 from ..errors import InvalidRequest
-from ..model.market import Gap, QuietSpan
+from ..model.market import Candle, Gap, QuietSpan
 from ..ports import MarketStore, SampleColumns
 from ..rules.history import History, densify
 
@@ -35,6 +35,10 @@ class Archive:
             samples = await self._store.samples(symbol, begin_ms, to_ms, held_ms=_HELD_MS, columns={*wanted, "trades"})
         big = await self._whales(symbol, from_ms, to_ms) if whales else []
         return await asyncio.to_thread(_dense, samples, gaps, quiet, from_ms, to_ms, sample_ms, big, columns)
+
+    async def candles(self, symbol: str, interval: str, from_ms: int, to_ms: int, limit: int) -> list[Candle]:
+        """Stored candles of the span, oldest first. Raises StoreError."""
+        return await self._store.candles(symbol, interval, from_ms=from_ms, to_ms=to_ms, limit=limit)
 
     async def _whales(self, symbol: str, from_ms: int, to_ms: int) -> list[int]:
         found = await self._store.whales(symbol, from_ms=from_ms, to_ms=to_ms, limit=_MOST_WHALES)

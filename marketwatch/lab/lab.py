@@ -18,6 +18,7 @@ from ..rules.program import Program, compile_rule
 from .archive import Archive
 from .line import Line
 from .moment import Moments
+from .own_money import OwnMoney
 from .preview import Preview, preview, tunable
 from .question import Question
 from .trial import Trial, conclude, look, pieces, track_of
@@ -90,6 +91,7 @@ class _Run:
         self._question = question
         self._report = report
         self._tuned = tuned
+        self._money = OwnMoney(archive, question)
         self._pieces = list(pieces(question))
         self._done = 0
         small = question.steps <= _SIDE_BY_SIDE and len(question.columns) <= _FEW_COLUMNS
@@ -110,7 +112,8 @@ class _Run:
             for read_ms, keep_ms, to_ms in self._pieces:
                 histories = await self._histories(symbol, read_ms, to_ms)
                 others = {name: history for name, history in histories.items() if name != symbol or name in question.needs}
-                await asyncio.to_thread(look, question, track, histories[symbol], others, keep_ms)
+                money = await self._money.along(histories, histories[symbol])
+                await asyncio.to_thread(look, question, track, histories[symbol], others, keep_ms, money)
                 self._done += 1
                 self._report(Progress(0, self._done / (len(self._pieces) * len(question.symbols)), symbol))
             shown = symbol == question.symbols[0]

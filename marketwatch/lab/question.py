@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from ..alerts.compiled import Compiled, Lists, Scope, compiled, listed, recovery
@@ -13,8 +14,10 @@ from ..engine.grids import window_of
 from ..errors import ConfigError, InvalidRequest
 from ..model.alerts import Rule
 from ..model.metrics import Window
+from ..portfolio.timeline import Money
 from ..rules.catalogue import INTERVALS
 from ..rules.errors import RuleError
+from ..rules.holdings import Holding
 from ..rules.needs import columns_of
 from ..rules.nodes import Compare, Constant, Derived, Fact, Indicator, Metric, WhaleCount, of_type
 from ..rules.program import Program, compile_rule
@@ -41,7 +44,7 @@ class Durations(NamedTuple):
     intrabar: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Question:
     """A checked question. `lead_ms`: how much earlier the evaluation begins, so that windows are full at `from_ms`."""
 
@@ -55,11 +58,24 @@ class Question:
     reference: str | None
     lead_ms: int
     notes: tuple[str, ...]
+    money: Money | None = None
+    """The books of who asks; without them terms of one's own money are unknown."""
+
+    @cached_property
+    def holdings(self) -> tuple[Holding, ...]:
+        """Terms of one's own money that can be told."""
+        found = [node for one in self.rule.programs for node in of_type(one.expression, Holding)]
+        return tuple({node.key: node for node in found}.values()) if self.money is not None else ()
+
+    @cached_property
+    def priced(self) -> tuple[str, ...]:
+        """The symbols that price what is held."""
+        return self.money.symbols(self.holdings) if self.money is not None and self.holdings else ()
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Every symbol whose samples are read beside the one that is looked at."""
-        wanted = [*self.program.symbols, *(self.rule.recover.symbols if self.rule.recover is not None else ())]
+        wanted = [*self.program.symbols, *(self.rule.recover.symbols if self.rule.recover is not None else ()), *self.priced]
         return tuple(dict.fromkeys([*wanted, *([self.reference] if self.reference is not None else [])]))
 
     @property
@@ -89,10 +105,12 @@ def question(
     recover: str | None = None,
     durations: Durations | None = None,
     lists: Lists | None = None,
+    money: Money | None = None,
 ) -> Question:
     """Check what is asked. Raises RuleError for a rule that cannot be understood, InvalidRequest for what is too much.
 
-    `symbols` may hold `watchlist/NAME`, resolved by `lists`; what of them is not watched is left out.
+    `symbols` may hold `watchlist/NAME`, resolved by `lists`; what of them is not watched is left out. `money`: the books of who
+    asks, for terms of their own money.
     """
     durations = durations or Durations()
     program = compile_rule(expression, intrabar=durations.intrabar)
@@ -107,7 +125,8 @@ def question(
     one = compiled(rule, watched, lists)
     if one.error.startswith("There is no watchlist"):
         raise InvalidRequest(one.error)
-    chosen = _chosen(one, program, [name for name in listed(symbols, lists or {}) if name in symbols or name in watched])
+    named = [name for name in listed(symbols, lists or {}) if name in symbols or name in watched]
+    chosen = _chosen(one, program, named, watched[:1] if money is not None else ())
     _bounded(chosen, from_ms, to_ms)
     windows = _windows(one, sample_ms, len(watched))
     lead_ms = _lead_ms(one, windows)
@@ -121,8 +140,9 @@ def question(
         m.name in ("correlation", "beta") and m.other is None for p in one.programs for m in of_type(p.expression, Metric)
     )
     return Question(
-        one, program, chosen, from_ms, to_ms, sample_ms, windows, reference if compares else None, lead_ms, _notes(one)
-    )
+        one, program, chosen, from_ms, to_ms, sample_ms, windows, reference if compares else None, lead_ms,
+        _notes(one, known=money is not None), money,
+    )  # fmt: skip
 
 
 def _recovering(program: Program, recover: str) -> None:
@@ -141,8 +161,10 @@ def _scheduled(text: str) -> None:
         raise RuleError(error.column, f"In the schedule: {error.message}", error.hint) from None
 
 
-def _chosen(one: Compiled, program: Program, symbols: Sequence[str]) -> tuple[str, ...]:
-    """The symbols of which there can be episodes."""
+def _chosen(one: Compiled, program: Program, symbols: Sequence[str], any_symbol: Sequence[str]) -> tuple[str, ...]:
+    """The symbols of which there can be episodes. A rule about nothing but one's own money is looked at beside any symbol."""
+    if one.scope is Scope.SYSTEM and any_symbol and of_type(program.expression, Holding):
+        return tuple(any_symbol)
     if one.scope is Scope.SYSTEM:
         raise InvalidRequest(
             "This rule is about the program itself, and nobody stores how the program was; the lab cannot look back.",
@@ -195,9 +217,11 @@ def _lead_ms(one: Compiled, windows: dict[str, Window]) -> int:
     return min(max(max(spans) + sum(statistics) + 60_000, plain), max(_MOST_LEAD_MS, min(plain, _LONGEST_MS)))
 
 
-def _notes(one: Compiled) -> tuple[str, ...]:
+def _notes(one: Compiled, *, known: bool) -> tuple[str, ...]:
+    """What to know about the answer; `known`: the books are at hand."""
     found = []
-    live = [name for program in one.programs for name in program.live_only]
+    money = {node.key for program in one.programs for node in of_type(program.expression, Holding)} if known else set()
+    live = [name for program in one.programs for name in program.live_only if name not in money]
     if live:
         found.append(f"Nobody stores {', '.join(dict.fromkeys(live))}; in the past it counts as unknown.")
     return tuple(found)

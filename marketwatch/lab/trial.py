@@ -102,8 +102,16 @@ def pieces(question: Question) -> Iterator[tuple[int, int, int]]:
         begin = to
 
 
-def look(question: Question, track: Track, history: History, others: Mapping[str, History], keep_ms: int) -> None:
-    """Evaluate one piece: `history` may begin before `keep_ms`, from which on steps are kept. Runs in a thread."""
+def look(
+    question: Question,
+    track: Track,
+    history: History,
+    others: Mapping[str, History],
+    keep_ms: int,
+    money: Mapping[str, F8] | None = None,
+) -> None:
+    """Evaluate one piece: `history` may begin before `keep_ms`, from which on steps are kept. `money`: terms of one's own money
+    over the steps of `history`. Runs in a thread."""
     reference = None if question.reference is None else others.get(question.reference)
     skip = (keep_ms - history.from_ms) // history.sample_ms
     first = (keep_ms - track.first_ms) // track.sample_ms
@@ -111,7 +119,7 @@ def look(question: Question, track: Track, history: History, others: Mapping[str
     terms = () if track.metric is None or track.values is track.prices else (track.metric,)
 
     def said(program: Program) -> Along:
-        return along(program, history, windows=question.windows, others=others, reference=reference, terms=terms)
+        return along(program, history, windows=question.windows, others=others, reference=reference, terms=terms, money=money)
 
     main = said(question.program)
     assert main.truth is not None

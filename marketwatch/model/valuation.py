@@ -136,6 +136,29 @@ class Performance:
     missing: tuple[str, ...]
 
 
+class Blank(NamedTuple):
+    """A stretch without a known value: between the known ones before and after it, or the ends of the span."""
+
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """A portfolio over a span until `as_of_ms`. Per cents of the span; None: cannot be said.
+
+    `blanks`: where the value is unknown, for want of stored prices of `missing`.
+    """
+
+    as_of_ms: int
+    curve: EquityCurve
+    twr_pct: float | None
+    benchmark_pct: float | None
+    max_drawdown_pct: float | None
+    blanks: tuple[Blank, ...]
+    missing: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Valuations:
     """All marked portfolios at one sample step: travels over the bus. Columns over `portfolio_ids`, float64, NaN unknown.

@@ -108,6 +108,10 @@ class BookDesk:
         book = self._books.get(portfolio_id)
         return book if book is not None and book.portfolio.owner_id == owner_id else None
 
+    def every(self) -> list[Book]:
+        """Everybody's books that are not deleted: for the program itself, never for a person."""
+        return list(self._books.values())
+
     async def book(self, owner_id: str, portfolio_id: str) -> Book:
         """A book, also a deleted one."""
         await self._ready()

@@ -18,6 +18,7 @@ from .routes import F8, Leg, Routes
 _MOST_SERIES = 4000
 _MOST_ROWS = 100_000
 _AT_ONCE = 4
+_FRESH_MS = 10_000
 
 
 class CandleSource(Protocol):
@@ -58,12 +59,15 @@ class Series:
         self.first_ms = 0
         self.closes: F8 = np.empty(0)
         self.asked_ms: int | None = None
+        self.read_until_ms = -1
 
     def missing(self, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
-        """Spans that were not read yet; the newest steps again, since they may have been amended."""
+        """Spans that were not read yet; the newest steps again, some seconds later, since they may have been amended."""
         if self.asked_ms is None:
             return [(from_ms, to_ms)]
         spans = [(from_ms, self.asked_ms)] if from_ms < self.asked_ms else []
+        if 0 <= to_ms - self.read_until_ms < _FRESH_MS and to_ms // self._step_ms == self.read_until_ms // self._step_ms:
+            return spans
         end_ms = self.first_ms + len(self.closes) * self._step_ms
         newest = max(self.asked_ms, end_ms - 2 * self._step_ms)
         return [*spans, (newest, to_ms)] if end_ms < to_ms or not len(self.closes) else spans
@@ -129,10 +133,12 @@ class PriceHistory:
             async with self._gate:
                 candles = await self._source.candles(symbol, interval, from_ms=start, to_ms=end, limit=_MOST_ROWS)
             series.take(*await asyncio.to_thread(_columns, candles), start)
+            series.read_until_ms = max(series.read_until_ms, end)
         while len(self._series) > _MOST_SERIES:
             self._series.popitem(last=False)
 
 
 def _columns(candles: Sequence[Candle]) -> tuple[NDArray[np.int64], F8]:
-    closes = np.array([one.close if one.closed else np.nan for one in candles], np.float64)
+    """Open times and closes. A candle of a gap in which nothing was traded only carries an older price on: unknown."""
+    closes = np.array([np.nan if not one.closed or (one.gap and not one.volume) else one.close for one in candles], np.float64)
     return np.array([one.time_ms for one in candles], np.int64), closes

@@ -1,4 +1,8 @@
-"""The marker: once per sample step, all portfolios at hand at the prices of that step."""
+"""The marker: once per sample step, all portfolios at hand at the prices of that step.
+
+Those are the prices of the samples, which are stored: so a rule about one's money says the same when it is tried on the past or
+run again. Pages and API show the bid of the moment instead, where it is fresh.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,12 @@ from functools import partial
 from ..bus import Publish
 from ..engine.candles import CandleBook
 from ..model.metrics import MetricTable
+from ..model.portfolio import LOCAL_OWNER
 from ..state import LiveState
 from .day import DAY_MS
 from .marks import Kept, MarkTable
 from .opening import opening_of
-from .routes import Route, board_of
+from .routes import Route, board_at
 
 _REOPEN_MS = 60_000
 """The price at midnight may come in later, with the venue's history."""
@@ -29,19 +34,23 @@ class Marker:
         self._candles = candles
         self._publish = publish
         self._kept: tuple[Kept, ...] = ()
+        self._owner_id = LOCAL_OWNER
         self._table: MarkTable | None = None
         self._opened_ms = -1
+        self._symbols: tuple[str, ...] = ()
+        self._index: dict[str, int] = {}
 
-    def use(self, kept: Sequence[Kept]) -> None:
-        """These portfolios from the next step on."""
-        self._kept = tuple(kept)
+    def use(self, kept: Sequence[Kept], owner_id: str = LOCAL_OWNER) -> None:
+        """These portfolios from the next step on; `owner_id`: whose are found by name."""
+        self._kept, self._owner_id = tuple(kept), owner_id
         self._table = None
         if not self._kept:
             self._state.valuations = None
 
     def on_metrics(self, table: MetricTable) -> None:
         """Mark as of the end of the step, in event time."""
-        if not self._kept:
+        samples = self._state.samples
+        if not self._kept or samples is None:
             return
         now_ms = table.time_ms
         opening = partial(_opening, self._candles, now_ms)
@@ -50,14 +59,21 @@ class Marker:
             self._table = MarkTable(
                 self._kept,
                 [entry.instrument for entry in self._state.symbols.values()],
-                {symbol: place for place, symbol in enumerate(self._state.symbols)},
+                self._places(samples.symbols),
                 now_ms=now_ms,
                 opening=opening,
+                owner_id=self._owner_id,
             )
         elif now_ms - self._opened_ms >= _REOPEN_MS:
             self._opened_ms = now_ms
             self._table.reopen(opening)
-        self._publish(self._table.marked(board_of(self._state, now_ms)))
+        self._publish(self._table.marked(board_at(now_ms, self._places(samples.symbols), samples.price)))
+
+    def _places(self, symbols: tuple[str, ...]) -> dict[str, int]:
+        if self._symbols != symbols:
+            self._symbols = symbols
+            self._index = {symbol: place for place, symbol in enumerate(symbols)}
+        return self._index
 
 
 def _opening(candles: CandleBook, now_ms: int, route: Route | None) -> float | None:

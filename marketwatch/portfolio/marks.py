@@ -13,7 +13,7 @@ from ..model.portfolio import LOCAL_OWNER, Portfolio
 from ..model.valuation import Valuations
 from .day import Day, day_of
 from .ledger import Ledger
-from .routes import F8, Board, Legs, Route, Routes
+from .routes import F8, Board, Legs, Route, Routes, beside
 
 Opening = Callable[[Route | None], float | None]
 """The price of a route at 00:00 UTC."""
@@ -32,7 +32,7 @@ class Kept(NamedTuple):
 class MarkTable:
     """The columns of a fixed list of portfolios as of one day: build a new one when a ledger or the day changes.
 
-    `places`: the place of each watched symbol on the boards it will be asked about.
+    `places`: the place of each watched symbol on the boards it will be asked about. `owner_id`: who asks by name.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class MarkTable:
         *,
         now_ms: int,
         opening: Opening,
+        owner_id: str = LOCAL_OWNER,
     ) -> None:
         listed = list(instruments)
         self._kept = list(kept)
@@ -80,7 +81,7 @@ class MarkTable:
         table = np.array(cells, np.float64).reshape(len(cells), 8).T
         self._row, self._asset = table[0].astype(np.intp), table[1].astype(np.intp)
         self._quantity, self._cost, self._held, self._paid, self._at_market, self._flowed = table[2:].copy()
-        self._name(list(assets))
+        self._name(list(assets), owner_id)
         self.reopen(opening)
 
     def reopen(self, opening: Opening) -> None:
@@ -90,9 +91,9 @@ class MarkTable:
         self._then = np.where(held == 0.0, 0.0, held * opened[self._asset]) if len(held) else held
         self._before = self._cash_before + self._sum(self._then)
 
-    def _name(self, assets: Sequence[tuple[str, str]]) -> None:
-        """Names by which rules ask: portfolios of the local owner, and coins over all of them."""
-        mine = [at for at, one in enumerate(self._kept) if one.portfolio.owner_id == LOCAL_OWNER]
+    def _name(self, assets: Sequence[tuple[str, str]], owner_id: str) -> None:
+        """Names by which rules ask: portfolios of one owner, and coins over all of them."""
+        mine = [at for at, one in enumerate(self._kept) if one.portfolio.owner_id == owner_id]
         self._rows = {_key(self._kept[at].portfolio.name): at for at in mine}
         own = np.isin(self._row, mine)
         self._mixed = len({self._kept[at].ledger.par for at in mine}) > 1
@@ -102,42 +103,66 @@ class MarkTable:
         self._own = np.flatnonzero(own)
         self._coin = place[self._asset[self._own]] if len(assets) else np.empty(0, np.intp)
 
-    def _sum(self, cells: F8) -> F8:
-        return np.bincount(self._row, weights=cells, minlength=len(self._kept)).astype(np.float64)
-
     def marked(self, board: Board) -> Valuations:
         """All portfolios at the prices of a board. A portfolio without a price for something it holds is unknown (NaN)."""
-        price = self._legs.prices(board)[self._asset] if len(self._asset) else np.empty(0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            worth = np.where(self._quantity == 0.0, 0.0, self._quantity * price)
-            paid = self._paid + np.where(self._at_market == 0.0, 0.0, self._at_market * price)
-            change = worth - self._then - paid
-            value = self._totals["cash"] + self._sum(worth)
-            flowed = self._flows + self._sum(np.where(self._flowed == 0.0, 0.0, self._flowed * price))
-            gain = value - self._totals["net_invested"]
-            today = value - self._before - flowed
-            columns = {
-                "value": value, "upnl": self._sum(worth - self._cost), "cost": self._sum(self._cost), "gain": gain,
-                "roi": _percent(gain, self._totals["net_invested"]), "change_today": today,
-                "change_today_pct": _percent(today, self._before + np.maximum(flowed, 0.0)), **self._totals,
-            }  # fmt: skip
-            positions = self._positions(worth, change, paid)
+        columns, positions = self.figures(board)
         return Valuations(board.time_ms, self.portfolio_ids, self._rows, columns, self._coins, positions)
 
-    def _positions(self, worth: F8, change: F8, paid: F8) -> dict[str, NDArray[np.float64]]:
-        """Figures of the local owner's coins."""
+    def figures(self, board: Board) -> tuple[dict[str, F8], dict[str, F8]]:
+        """Columns over the portfolios, and over the owner's coins; of a board of many moments tables, a moment a column."""
+        price = self._legs.prices(board)[self._asset]
+        columns = (self._quantity, self._cost, self._then, self._paid, self._at_market, self._flowed)
+        quantity, cost, then, paid, at_market, flowed = (beside(one, price) for one in columns)
+        totals = {name: beside(column, price) for name, column in self._totals.items()}
+        before, flows, invested = beside(self._before, price), beside(self._flows, price), totals["net_invested"]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            worth = np.where(quantity == 0.0, 0.0, quantity * price)
+            paid = paid + np.where(at_market == 0.0, 0.0, at_market * price)
+            change = worth - then - paid
+            value = totals["cash"] + self._sum(worth)
+            came = flows + self._sum(np.where(flowed == 0.0, 0.0, flowed * price))
+            gain = value - invested
+            today = value - before - came
+            found = {
+                "value": value, "upnl": self._sum(worth - cost), "cost": self._sum(np.broadcast_to(cost, worth.shape)),
+                "gain": gain, "roi": _percent(gain, invested), "change_today": today,
+                "change_today_pct": _percent(today, before + np.maximum(came, 0.0)), **totals,
+            }  # fmt: skip
+            return found, self._positions(worth, change, paid)
+
+    def named(self, board: Board) -> tuple[Mapping[str, int], dict[str, F8], Mapping[str, int], dict[str, F8]]:
+        """Figures of a board and by which names they are asked for: rows, columns, coins, positions as in `Valuations`."""
+        columns, positions = self.figures(board)
+        return self._rows, columns, self._coins, positions
+
+    def _sum(self, cells: F8) -> F8:
+        return _gathered(self._row, cells, len(self._kept))
+
+    def _positions(self, worth: F8, change: F8, paid: F8) -> dict[str, F8]:
+        """Figures of the owner's coins."""
 
         def sums(cells: F8) -> F8:
-            return np.bincount(self._coin, weights=cells[self._own], minlength=len(self._coins)).astype(np.float64)
+            return _gathered(self._coin, np.broadcast_to(beside(cells, worth), worth.shape)[self._own], len(self._coins))
 
         quantity = sums(self._quantity)
         if self._mixed:
-            return {"quantity": quantity} | dict.fromkeys(POSITION_FIGURES[1:], np.full(len(quantity), np.nan))
+            return {"quantity": quantity} | dict.fromkeys(POSITION_FIGURES[1:], np.full(quantity.shape, np.nan))
         base = sums(self._then) + np.maximum(sums(paid), 0.0)
         return {
-            "quantity": quantity, "value": sums(worth), "cost": sums(self._cost), "upnl": sums(worth - self._cost),
+            "quantity": quantity, "value": sums(worth), "cost": sums(self._cost),
+            "upnl": sums(worth - beside(self._cost, worth)),
             "change_today": _percent(sums(change), base), "pnl_today": sums(change),
         }  # fmt: skip
+
+
+def _gathered(places: NDArray[np.intp], cells: F8, count: int) -> F8:
+    """Sums of cells by place, added in their order; for many moments the same for each, to the bit."""
+    if cells.ndim == 1:
+        return np.bincount(places, weights=cells, minlength=count).astype(np.float64)
+    found = np.zeros((count, cells.shape[1]))
+    for place, cell in zip(places.tolist(), cells, strict=True):
+        found[place] += cell
+    return found
 
 
 def _unpriced(day: Day) -> dict[str, float]:

@@ -7,7 +7,7 @@ stablecoins count one for one, both where the base currency is one of them and o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from ..state import LiveState
 from .ledger import at_par
 
 F8 = NDArray[np.float64]
+S = TypeVar("S", bound=np.generic)
 FRESH_MS = 10_000
 """A quote older than this gives way to the last trade."""
 
@@ -94,7 +95,7 @@ def _preference(code: str) -> tuple[int, str]:
 class Board(NamedTuple):
     """What is known of all watched pairs at `time_ms`: columns, NaN unknown, times in ms as float64.
 
-    `places`: the place of each symbol in the columns.
+    `places`: the place of each symbol in the columns. A board of many moments has tables, a moment a column, in their place.
     """
 
     time_ms: int
@@ -130,6 +131,12 @@ def board_of(state: LiveState, time_ms: int) -> Board:
     columns = [column(name) for name in ("price", "trade_ms", "bid", "ask", "quote_ms")]
     columns[1] = np.where(np.isnan(columns[1]), column("ticker_ms"), columns[1])
     return Board(time_ms, index, *columns)
+
+
+def board_at(time_ms: int, places: dict[str, int], price: F8) -> Board:
+    """A board on which nothing is known but the prices of sample steps: what is the same live and when it is read again."""
+    nothing = np.full((len(price), *([1] * (price.ndim - 1))), np.nan)
+    return Board(time_ms, places, price, nothing, nothing, nothing, nothing)
 
 
 def mark(routes: Routes, board: Board, asset: str) -> Mark | None:
@@ -171,10 +178,10 @@ class Legs:
         with np.errstate(invalid="ignore", divide="ignore"):
             sell = _padded(np.where(fresh & (board.bid > 0), board.bid, board.trade))
             buy = 1.0 / _padded(np.where(fresh & (board.ask > 0), board.ask, board.trade))
-            price = np.where(self._first_inverted, buy[self._first], sell[self._first])
+            price = np.where(beside(self._first_inverted, buy), buy[self._first], sell[self._first])
             if self._two.any():
-                second = np.where(self._second_inverted, buy[self._second], sell[self._second])
-                price = np.where(self._two, price * second, price)
+                second = np.where(beside(self._second_inverted, buy), buy[self._second], sell[self._second])
+                price = np.where(beside(self._two, price), price * second, price)
             price[self._par] = 1.0
             price[~((price > 0) & (price < np.inf))] = np.nan
         return price
@@ -182,4 +189,9 @@ class Legs:
 
 def _padded(column: F8) -> F8:
     """With an unknown last place, which those without a pair point at."""
-    return np.append(column, np.nan)
+    return np.concatenate([column, np.full((1, *column.shape[1:]), np.nan)])
+
+
+def beside(column: NDArray[S], table: F8) -> NDArray[S]:
+    """A column so that it goes with every moment of a table; as it is where there is one moment only."""
+    return column if table.ndim == 1 or column.ndim > 1 else column[:, np.newaxis]

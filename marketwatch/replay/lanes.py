@@ -19,9 +19,11 @@ from ..alerts.machine import Phase
 from ..errors import InvalidRequest
 from ..lab.archive import Archive
 from ..lab.course import phases, runs
+from ..lab.own_money import OwnMoney
 from ..lab.question import Durations, Question, question
 from ..lab.trial import closed_of, recovery_told, told
 from ..model.alerts import Alert, Rule
+from ..portfolio.timeline import Money
 from ..ports import MarketStore
 from ..rules.errors import RuleError
 from ..rules.explain import unit_of
@@ -91,14 +93,15 @@ class LaneReader:
         self._archive = Archive(store)
         self._turn = asyncio.Lock()
 
-    async def read(self, incident: Incident, watch: Watch) -> Lanes:
-        """The lanes of an incident; none, with the reason in `note`, where its rule cannot be evaluated. Raises StoreError."""
+    async def read(self, incident: Incident, watch: Watch, money: Money | None = None) -> Lanes:
+        """The lanes of an incident; none, with the reason in `note`, where its rule cannot be evaluated. `money`: the books of
+        who asks. Raises StoreError."""
         sample_ms = max((columns.sample_ms for columns in incident.samples), default=0)
         nothing = Lanes(incident.from_ms, sample_ms)
         if not sample_ms or not any(len(columns.time_ms) for columns in incident.samples):
             return nothing
         try:
-            asked = _question(incident, watch, sample_ms)
+            asked = _question(incident, watch, sample_ms, money)
         except InvalidRequest as error:
             return nothing._replace(note=str(error))
         from_ms = (asked.from_ms - min(asked.lead_ms, MOST_LEAD_MS)) // sample_ms * sample_ms
@@ -107,12 +110,14 @@ class LaneReader:
             read, whales = self._archive.history, asked.counts_whales
             histories = {
                 name: await read(name, from_ms, to_ms, sample_ms=sample_ms, whales=whales, columns=asked.columns)
-                for name in dict.fromkeys((incident.symbol, *asked.needs))
+                for name in dict.fromkeys((*asked.symbols, incident.symbol, *asked.needs))
             }
-            return await asyncio.to_thread(lanes_of, asked, histories, incident.alert)
+            own = histories[asked.symbols[0]]
+            said = await OwnMoney(self._archive, asked).along(histories, own)
+            return await asyncio.to_thread(lanes_of, asked, histories, incident.alert, said)
 
 
-def _question(incident: Incident, watch: Watch, sample_ms: int) -> Question:
+def _question(incident: Incident, watch: Watch, sample_ms: int, money: Money | None) -> Question:
     """The alert's rule as a question about its own minutes. Raises InvalidRequest where it is none."""
     rule = _rule(incident.alert)
     try:
@@ -126,6 +131,7 @@ def _question(incident: Incident, watch: Watch, sample_ms: int) -> Question:
             reference=watch.reference,
             recover=rule.recover,
             durations=Durations(rule.for_ms or None, rule.keep_firing_ms, rule.cooldown_ms, rule.schedule, rule.intrabar),
+            money=money,
         )
     except RuleError as error:
         raise InvalidRequest(f"The rule as it is stored cannot be evaluated: {error}") from None
@@ -150,11 +156,11 @@ def _known_ms(incident: Incident, watch: Watch) -> int:
     return max(stored, incident.alert.fired_ms, 0 if newest is None else newest.time_ms + newest.sample_ms)
 
 
-def lanes_of(asked: Question, histories: Mapping[str, History], alert: Alert) -> Lanes:
-    """The lanes over the histories, which begin with the lead. Runs in a thread."""
+def lanes_of(asked: Question, histories: Mapping[str, History], alert: Alert, money: Mapping[str, F8] | None = None) -> Lanes:
+    """The lanes over the histories, which begin with the lead. `money`: terms of one's own money. Runs in a thread."""
     own = histories[asked.symbols[0]]
     reference = None if asked.reference is None else histories.get(asked.reference)
-    lane = Lane(Side(own, histories, reference), asked.windows, Knowledge())
+    lane = Lane(Side(own, histories, reference, money or {}), asked.windows, Knowledge())
     closed = closed_of(asked, own)
     truth = told(asked, lane.truth(asked.program.expression), own, closed, seen=False)
     recover = asked.rule.recover

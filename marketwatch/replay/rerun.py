@@ -17,7 +17,9 @@ from ..errors import NotFound
 from ..model.alerts import Alert, Alerts, Rule, Watchlists
 from ..model.market import Candle, QuietSpan, Samples, Source, Staleness, VenueCandles, Whale, Whales
 from ..model.silences import Silence, Silences
+from ..portfolio.timeline import Money, Timeline
 from ..ports import MarketStore, SampleColumns
+from ..rules.holdings import Holding
 from ..rules.nodes import Indicator, of_type
 from ..watch import Watch
 from .incident import find_alert
@@ -44,6 +46,7 @@ class Script(NamedTuple):
     candles: list[Candle]
     silences: list[Silence] = []
     quiet: list[QuietSpan] = []
+    money: Money | None = None
 
 
 class Step(NamedTuple):
@@ -53,8 +56,9 @@ class Step(NamedTuple):
     alerts: list[Alert]
 
 
-async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms: int) -> Script:
-    """Everything that the alert's rule looked at. Raises NotFound where nothing of it is stored."""
+async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms: int, money: Money | None = None) -> Script:
+    """Everything that the alert's rule looked at. `money`: the books of who asks, for terms of their own money. Raises NotFound
+    where nothing of it is stored."""
     alert = await find_alert(store, watch, alert_id)
     facts: Any = alert.context.get("rule")
     if not isinstance(facts, dict) or "expression" not in facts:
@@ -63,7 +67,9 @@ async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms
     newest = watch.state.samples
     if newest is not None and newest.time_ms >= alert.fired_ms - newest.sample_ms:
         to_ms = min(to_ms, newest.time_ms + newest.sample_ms)
-    symbols = tuple(symbols_of(alert, watch.symbols, watch.reference))
+    terms = [node for program in programs_of(alert) for node in of_type(program.expression, Holding)]
+    priced = () if money is None or not terms else money.symbols(terms)
+    symbols = tuple(dict.fromkeys((*symbols_of(alert, watch.symbols, watch.reference), *priced)))
     samples = [await store.samples(symbol, from_ms, to_ms, held_ms=_DAY_MS) for symbol in symbols]
     if not any((columns.time_ms >= from_ms).any() for columns in samples):
         raise NotFound(f'No samples are stored around the alert "{alert_id}", so it cannot be run again.')
@@ -75,13 +81,16 @@ async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms
         found = await store.whales(symbol, from_ms=from_ms, to_ms=to_ms, limit=10_000)
         whales += [Whale(one.trade, one.value_usd or 0.0, 0.0) for one in found]
         candles += await store.candles(symbol, "1m", from_ms=from_ms - _DAY_MS, to_ms=from_ms // 60_000 * 60_000, limit=1440)
+        if symbol in priced:
+            candles += await store.candles(symbol, "1d", from_ms=from_ms - 2 * _DAY_MS, to_ms=to_ms // _DAY_MS * _DAY_MS)
         for interval in _intervals(alert):
             end_ms = from_ms // INTERVALS[interval] * INTERVALS[interval]
             candles += await store.candles(symbol, interval, to_ms=end_ms, limit=_MOST_CANDLES)
     whales.sort(key=lambda whale: (whale.trade.time_ms, whale.trade.symbol, whale.trade.trade_id))
     silences = await store.silences()
     rule = rule_of(facts)._replace(enabled=True)
-    return Script(alert, rule, symbols, from_ms, to_ms, samples, whales, candles, silences, quiet)
+    own = money if terms else None
+    return Script(alert, rule, symbols, from_ms, to_ms, samples, whales, candles, silences, quiet, own)
 
 
 def _intervals(alert: Alert) -> list[str]:
@@ -138,6 +147,7 @@ class Rerun:
             settings=own, source=Source.REPLAY, venue=watch.venue, instruments=instruments, on_error=self._on_error
         )
         self.lookout = Lookout(watch=self.watch, sample_ms=length)
+        self._timeline = None if script.money is None else Timeline(script.money.books)
         self.errors = 0
         self._found: list[Alert] = []
         self._whales = list(reversed(script.whales))
@@ -160,7 +170,9 @@ class Rerun:
         if self.script.candles:
             publish(VenueCandles(self.watch.venue, self.script.candles, history=True))
         for samples in steps(self.script.samples, self.script.symbols, self.script.from_ms, self.script.to_ms):
-            whales = self._whales_before(samples.time_ms + samples.sample_ms)
+            end_ms = samples.time_ms + samples.sample_ms
+            self._mark(end_ms)
+            whales = self._whales_before(end_ms)
             if whales:
                 publish(Whales(whales))
             for symbol, stale in self._rests.changes(samples):
@@ -171,6 +183,12 @@ class Rerun:
                 publish(amended)
             found, self._found = self._found, []
             yield Step(told, found)
+
+    def _mark(self, end_ms: int) -> None:
+        """Hand the marker the books as they were at the end of a step, whenever something was booked."""
+        money, timeline = self.script.money, self._timeline
+        if money is not None and timeline is not None and timeline.moves(end_ms):
+            self.watch.marker.use(timeline.at(end_ms), money.owner_id)
 
     def _whales_before(self, end_ms: int) -> list[Whale]:
         found = []

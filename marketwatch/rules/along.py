@@ -60,14 +60,16 @@ def along(
     reference: History | None = None,
     knowledge: Knowledge | None = None,
     terms: Collection[str] | None = None,
+    money: Mapping[str, F8] | None = None,
 ) -> Along:
     """Evaluate a program at every step of `history`.
 
     `windows` holds the engine's window of every name in `program.windows`. `others` are histories of the symbols that the
     program names, `reference` that of the reference symbol (correlation, beta): same span, same step. What is not given is
-    unknown. `terms`: those to answer, all by default. Raises ValueError for histories that do not lie side by side.
+    unknown. `terms`: those to answer, all by default. `money`: as in `Side`.
+    Raises ValueError for histories that do not lie side by side.
     """
-    side = Side(history, others or {}, reference)
+    side = Side(history, others or {}, reference, money or {})
     reach = _reach(program.expression, windows, history.sample_ms)
     wanted = [node for node in program.terms if terms is None or node.key in terms]
     if reach is None or len(history) <= _PIECE + reach[0]:

@@ -1,4 +1,7 @@
-"""Terms of one's own money: `portfolio('main').upnl`, `position('BTC').change_today`. Live only; unknown on stored history."""
+"""Terms of one's own money: `portfolio('main').upnl`, `position('BTC').change_today`.
+
+On stored history somebody who has the ledgers says what they were; without that they are unknown there.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from .nodes import Fact, Kind
 from .tree import Call, Text
 from .truth import F8
 
+Places = Mapping[str, int]
+Columns = Mapping[str, F8]
 _N, _P = Kind.NUMBER, Kind.PERCENT
 FIGURES: Mapping[str, Mapping[str, tuple[str, Kind]]] = {
     "portfolio": {
@@ -62,9 +67,12 @@ def held(node: Holding, frame: Frame) -> F8:
     A coin that nobody holds is unknown as well, not 0: a misspelt one must not fire.
     """
     said = frame.state.valuations
-    if said is None:
-        return np.asarray(np.nan)
+    return np.asarray(np.nan) if said is None else picked(node, said.rows, said.columns, said.coins, said.positions)
+
+
+def picked(node: Holding, rows: Places, columns: Columns, coins: Places, positions: Columns) -> F8:
+    """The figure among those of all portfolios and coins; a whole row of it where they are told for many moments."""
     column = FIGURES[node.name][node.figure][0]
-    places, columns = (said.rows, said.columns) if node.name == "portfolio" else (said.coins, said.positions)
+    places, found = (rows, columns) if node.name == "portfolio" else (coins, positions)
     place = places.get(node.subject)
-    return np.asarray(np.nan if place is None else columns[column][place], np.float64)
+    return np.asarray(np.nan if place is None else found[column][place], np.float64)

@@ -15,6 +15,7 @@ from .catalogue import INTERVALS
 from .columns import WindowColumns
 from .derived import Moments, derived_grid, statistic
 from .history import History
+from .holdings import Holding
 from .nodes import Apply, Compare, Constant, Crosses, Derived, Fact, Indicator, Kind, Logic, Metric, Node, WhaleCount
 from .running import along_open
 from .studies import along_candles
@@ -22,11 +23,13 @@ from .truth import F8, I1, Knowledge, arithmetic, compare, crossing, known_flags
 
 
 class Side(NamedTuple):
-    """Histories that lie side by side. Raises ValueError where they do not."""
+    """Histories that lie side by side. Raises ValueError where they do not. `money`: columns of terms of one's own money over
+    the same steps, by the text of the term."""
 
     history: History
     others: Mapping[str, History]
     reference: History | None
+    money: Mapping[str, F8] = {}
 
     def checked(self) -> Side:
         own = self.history
@@ -37,7 +40,9 @@ class Side(NamedTuple):
 
     def part(self, first: int, end: int) -> Side:
         reference = None if self.reference is None else self.reference.part(first, end)
-        return Side(self.history.part(first, end), {name: one.part(first, end) for name, one in self.others.items()}, reference)
+        others = {name: one.part(first, end) for name, one in self.others.items()}
+        money = {name: np.broadcast_to(one, len(self.history))[first:end] for name, one in self.money.items()}
+        return Side(self.history.part(first, end), others, reference, money)
 
 
 class Lane:
@@ -49,6 +54,7 @@ class Lane:
         self._others = dict(side.others) | {side.history.symbol: side.history}
         self._reference = side.reference
         self._knowledge = knowledge
+        self._money = side.money
         self._values: dict[str, F8] = {}
         self._truths: dict[str, I1] = {}
         self._buckets: dict[tuple[str, int], Buckets] = {}
@@ -98,6 +104,8 @@ class Lane:
                 return np.asarray(node.value)
             case Metric():
                 return self._metric(node)
+            case Holding():
+                return np.broadcast_to(self._money.get(node.key, np.asarray(np.nan)), len(self.history))
             case Fact("data_age"):
                 return self._data_age(node.symbol)
             case WhaleCount():

@@ -17,6 +17,11 @@ class CommandBudget:
         self._day = -1
         self.used = 0
 
+    @property
+    def counts(self) -> bool:
+        """Whether there is a bound at all."""
+        return bool(self._a_day)
+
     def spend(self, commands: int, now_s: float) -> None:
         """Count what was sent."""
         day = int(now_s // DAY_S)

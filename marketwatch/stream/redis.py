@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,12 +19,13 @@ from redis.exceptions import RedisError
 
 from ..clock import Clock
 from ..config import Settings
-from ..errors import ConfigError
+from ..errors import ConfigError, StoreError
 from ..model.alerts import Alerts
+from ..model.portfolio import Portfolio
 from ..model.system import Level, Notice
 from ..watch import Watch
 from .budget import CommandBudget
-from .snapshot import alert_message, symbol_keys
+from .snapshot import alert_message, portfolio_keys, preference_keys, symbol_keys
 
 CHANNEL = "alerts"
 _ROUND_S = 2.0
@@ -32,17 +35,34 @@ _MOST_WAITING = 1000
 _MOST_AT_ONCE = 500
 _SYMBOLS_AT_ONCE = 20
 _KEY = "redis"
+_PEOPLE_S = 60.0
+_FEW_OWN = 20
+"""So many keys of people go into a round at least; more than there are of the market never do, where commands are counted."""
 _COUNTED, _FREE_PLAN = ".upstash.io", 15_000
 
 
 class RedisMirror:
     """`run()` as a task. `commands`: how many were sent; `dropped`: alerts that found no room while Redis was away.
 
+    `portfolios`: those at hand; `preferences`: of everybody, by user id, asked for once a minute at most.
     Overflow of what waits for the channel: the oldest goes and is counted.
     """
 
-    def __init__(self, *, watch: Watch, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        watch: Watch,
+        settings: Settings,
+        clock: Clock,
+        portfolios: Callable[[], Iterable[Portfolio]] = tuple,
+        preferences: Callable[[], Awaitable[list[tuple[str, str]]]] | None = None,
+    ) -> None:
         self._watch = watch
+        self._portfolios = portfolios
+        self._preferences = preferences
+        self._people: list[tuple[str, bytes]] = []
+        self._people_at = -math.inf
+        self._turn = 0
         self._clock = clock
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
         self._news = asyncio.Event()
@@ -73,9 +93,14 @@ class RedisMirror:
 
     async def _round(self) -> None:
         """Send everything that changed or is about to run out, then tell alerts until the next round is due."""
-        keys = await self._keys()
-        pause_s = self._budget.pause_s(len(keys) + 1)
+        keys, own = await self._keys(), await self._own_keys()
+        share = max(_FEW_OWN, len(keys)) if self._budget.counts else max(1, len(own))
+        turns = -(-len(own) // share) or 1
+        self._turn = (self._turn + 1) % turns
+        part = own[self._turn * share : (self._turn + 1) * share]
+        pause_s = self._budget.pause_s(len(keys) + len(part) + 1)
         await self._put(keys, pause_s)
+        await self._put(part, pause_s * turns)
         self._recovered()
         until = self._clock.monotonic() + pause_s
         while (left := until - self._clock.monotonic()) > 0:
@@ -90,6 +115,15 @@ class RedisMirror:
             if column % _SYMBOLS_AT_ONCE == _SYMBOLS_AT_ONCE - 1:
                 await asyncio.sleep(0)
         return keys
+
+    async def _own_keys(self) -> list[tuple[str, bytes]]:
+        """What is people's own. Where the database does not answer, their preferences are those of before."""
+        now = self._clock.monotonic()
+        if self._preferences is not None and now - self._people_at >= _PEOPLE_S:
+            self._people_at = now
+            with contextlib.suppress(StoreError):
+                self._people = list(preference_keys(await self._preferences()))
+        return [*portfolio_keys(self._watch, self._portfolios()), *self._people]
 
     async def _put(self, keys: list[tuple[str, bytes]], pause_s: float) -> None:
         now, lives_s = self._clock.monotonic(), max(10.0, 3.0 * pause_s)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from ..model.alerts import Alert
+from ..model.portfolio import Portfolio
 from ..watch import Watch
 
 _PERIODS = ("moving-average", "sma"), ("volatility", "volatility"), ("drawdown", "drawdown"), ("correlation", "correlation")
@@ -68,6 +69,29 @@ def _of_table(watch: Watch, symbol: str, column: int) -> Iterator[tuple[str, byt
             if value is not None:
                 text = {**head, "metric": key, "period": window.name, "value": value, "state": windows[window.name]["state"]}
                 yield f"analytics:{key}:{symbol}:{window.name}", orjson.dumps(text)
+
+
+def portfolio_keys(watch: Watch, kept: Iterable[Portfolio]) -> Iterator[tuple[str, bytes]]:
+    """`portfolio:{portfolio_id}` of each of these portfolios that was marked at the newest step."""
+    said = watch.state.valuations
+    if said is None:
+        return
+    rows = {portfolio_id: row for row, portfolio_id in enumerate(said.portfolio_ids)}
+    for one in kept:
+        row = rows.get(one.portfolio_id)
+        if row is not None:
+            head = {
+                "portfolio_id": one.portfolio_id, "user_id": one.owner_id, "name": one.name,
+                "base_currency": one.base_currency, "source": watch.source.value, "time": iso(said.time_ms),
+            }  # fmt: skip
+            figures = {name: number(float(column[row])) for name, column in said.columns.items()}
+            yield f"portfolio:{one.portfolio_id}", orjson.dumps({**head, **figures})
+
+
+def preference_keys(stored: Iterable[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
+    """`preferences:{user_id}`, as they are stored."""
+    for user_id, preferences in stored:
+        yield f"preferences:{user_id}", preferences.encode()
 
 
 def alert_message(alert: Alert, source: str) -> bytes:

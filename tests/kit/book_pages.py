@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from marketwatch.web.contexts.book import (
-    CourseView,
     FigureView,
     HoldingsView,
     PositionView,
@@ -15,6 +14,7 @@ from marketwatch.web.contexts.book import (
     SummaryView,
     WorthView,
 )
+from marketwatch.web.contexts.book_course import ChoiceView, CourseView
 from marketwatch.web.contexts.book_pages import (
     FIELDS,
     EntryView,
@@ -38,7 +38,11 @@ def book_pages(text: str) -> Iterator[tuple[str, Any]]:
     part = SliceView(0, text, text, "50.00", "-0.00")
     row = PositionView("position-x", text, "/symbols/x", text, text, text, text, text, NOTHING, NOTHING, NOTHING, text, 0)
     holdings = HoldingsView((row, replace(row, key="position-y")), (part,), 1, text)
-    course = CourseView(("0,0 1,1",), (), (), text, text, text, text, (figure,), text)
+    choices = (ChoiceView(text, "/portfolio/p?range=all#course", True),)
+    line, shown = ("0,0 1,1",), (figure,)
+    course = CourseView(
+        choices, choices, line, (), (), line, text, text, text, text, text, text, shown, shown, gaps=text, note=text
+    )
     entry = EntryView("/portfolio/p/transactions/t", text, text, text, text, text, text, text)
     yield "fragments/_worth.html", worth
     yield "fragments/_holdings.html", holdings

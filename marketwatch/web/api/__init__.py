@@ -8,6 +8,7 @@ from .action import Action
 from .alerts import ENDPOINTS as ALERTS
 from .analytics import ENDPOINTS as ANALYTICS
 from .book_files import ACTIONS as BOOK_FILE_ACTIONS
+from .book_past import ENDPOINTS as BOOK_PAST
 from .books import ACTIONS as BOOK_ACTIONS
 from .books import ENDPOINTS as BOOKS
 from .credentials import ACTIONS as CREDENTIAL_ACTIONS
@@ -37,7 +38,7 @@ from .watchlists import ACTIONS as WATCHLIST_ACTIONS
 from .watchlists import ENDPOINTS as WATCHLISTS
 
 _ALERTS: tuple[Endpoint[Any], ...] = (*ALERTS, *EXPLAINED, *RULES, *SILENCES, *DELIVERIES)
-_PEOPLE: tuple[Endpoint[Any], ...] = (*BOOKS, *WATCHLISTS, *SCREENS, *USERS, *CREDENTIALS, *PEOPLE)
+_PEOPLE: tuple[Endpoint[Any], ...] = (*BOOKS, *BOOK_PAST, *WATCHLISTS, *SCREENS, *USERS, *CREDENTIALS, *PEOPLE)
 ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *SYSTEM, *_PEOPLE)
 
 _ALERT_ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)

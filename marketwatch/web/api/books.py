@@ -143,7 +143,7 @@ async def performance(desk: Desk, query: OnePortfolio, owner: str) -> Performanc
     book = await desk.books.book(owner, query.portfolio_id)
     now_ms = desk.market_now_ms()
     value = desk.appraiser.value(book.kept, now_ms)
-    did = await desk.appraiser.performance(book.kept, now_ms)
+    did = await desk.appraiser.performance(book.kept, now_ms, value)
     ratios = None if did is None else did.ratios
     return PerformanceRow(
         portfolio_id=book.portfolio.portfolio_id,

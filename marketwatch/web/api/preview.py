@@ -16,11 +16,13 @@ from ...lab.lab import Lab, Report
 from ...lab.preview import Preview
 from ...lab.question import DAY_MS, MOST_SYMBOLS, Durations, question
 from ...lab.trace import Trace
+from ...portfolio.timeline import Money
 from ...rules.errors import RuleError
 from ..envelope import iso, success
 from ..guard import allow
 from ..snapshot import json_answer
 from .desk import DESK, Desk
+from .own_money import money_of
 from .parameters import read_time
 
 PATH = "/api/rules/preview"
@@ -184,9 +186,16 @@ def _symbols(desk: Desk, given: list[str] | str) -> list[str]:
 
 
 async def answer(
-    desk: Desk, lab: Lab, ask: PreviewAsk, *, asker: str | None = None, report: Report | None = None, answer_s: float = ANSWER_S
+    desk: Desk,
+    lab: Lab,
+    ask: PreviewAsk,
+    *,
+    asker: str | None = None,
+    report: Report | None = None,
+    answer_s: float = ANSWER_S,
+    money: Money | None = None,
 ) -> Preview:
-    """The preview; `asker` and `report` as in `Lab.preview`.
+    """The preview; `asker` and `report` as in `Lab.preview`. `money`: the books of who asks.
 
     Raises RuleError, Conflict, InvalidRequest, NotFound, Unavailable, StoreError.
     """
@@ -209,6 +218,7 @@ async def answer(
             ask.intrabar,
         ),
         lists=desk.watch.state.watchlists,
+        money=money,
     )
     try:
         async with asyncio.timeout(answer_s):
@@ -261,7 +271,7 @@ async def preview(request: web.Request) -> web.Response:
         raise web.HTTPUnsupportedMediaType(reason="the body must be application/json")
     ask = read_ask(await request.read())
     try:
-        found = await answer(desk, request.app[LAB], ask)
+        found = await answer(desk, request.app[LAB], ask, money=await money_of(request))
     except RuleError as error:
         raise InvalidRequest(str(error), [error.detail()]) from None
     return json_answer(success(preview_row(found), now_ms=desk.clock.now_ms(), source=desk.source))

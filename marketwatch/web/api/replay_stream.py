@@ -19,6 +19,7 @@ from ..sse import frame
 from .alerts import Name, alert_row
 from .desk import DESK, Desk
 from .endpoint import Parameters
+from .own_money import money_of
 
 PATH = "/api/replay/stream"
 _MOST = 4
@@ -53,7 +54,8 @@ class ReplayStreams:
             raise Unavailable(f"{_MOST} replays are running already, which are the most; try again in a minute.")
         self.running += 1
         try:
-            script = await read_script(desk.store, desk.watch, query.alert_id, desk.settings.sample_ms)
+            money = await money_of(request)
+            script = await read_script(desk.store, desk.watch, query.alert_id, desk.settings.sample_ms, money)
             rerun = Rerun(script, settings=desk.settings, watch=desk.watch)
             answer = web.StreamResponse(headers=_HEADERS)
             await answer.prepare(request)

@@ -1,22 +1,19 @@
-"""A portfolio as its page shows it: figures, positions, what they share, and how it went."""
+"""A portfolio as its page shows it: figures, positions, and what they share."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from ...model.portfolio import Portfolio
-from ...model.valuation import Performance, PositionValue, Valuation
+from ...model.valuation import PositionValue, Valuation
 from ...portfolio.book import Book
 from .. import format as fmt
 from ..format import NOTHING, Signed
 from .frame import symbol_href
 
 _SLICES = 7
-_WIDTH, _HEIGHT = 720.0, 180.0
-_MOST_POINTS = 360
 
 
 class FigureView(NamedTuple):
@@ -74,23 +71,6 @@ class HoldingsView:
     slices: tuple[SliceView, ...]
     closed: int
     sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class CourseView:
-    """The chart of the past: points of its lines, in the box of `width` and `height`. Empty where there is none."""
-
-    equity: tuple[str, ...]
-    invested: tuple[str, ...]
-    benchmark: tuple[str, ...]
-    low: str
-    high: str
-    first: str
-    last: str
-    figures: tuple[FigureView, ...]
-    note: str
-    width: int = int(_WIDTH)
-    height: int = int(_HEIGHT)
 
 
 class SummaryView(NamedTuple):
@@ -175,64 +155,6 @@ def _slices(parts: list[PositionValue], value: Valuation) -> list[SliceView]:
         found.append(SliceView(place, label, fmt.percent(share, 1), f"{share:.2f}", f"{-begun:.2f}"))
         begun += share
     return found
-
-
-def course_of(did: Performance | None, base: str) -> CourseView | None:
-    """The equity since the first transaction beside what was paid in and what Bitcoin would have made of it."""
-    if did is None:
-        return None
-    curve = did.curve
-    every = max(1, math.ceil(len(curve.time_ms) / _MOST_POINTS))
-    at = sorted({*range(0, len(curve.time_ms), every), len(curve.time_ms) - 1})
-    lines = [[float(line[place]) for place in at] for line in (curve.equity, curve.invested, curve.benchmark)]
-    known = [number for line in lines for number in line if math.isfinite(number)]
-    low, high = (min(known), max(known)) if known else (0.0, 0.0)
-    equity, invested, benchmark = (_line(line, low, high) for line in lines)
-    ratios = did.ratios
-    figures = (
-        FigureView("Time-weighted", *_shown(did.twr_pct)),
-        FigureView("XIRR, a year", *_shown(did.xirr_pct)),
-        FigureView("Bitcoin since then", *_shown(did.benchmark_pct)),
-        FigureView("Worst drawdown", fmt.percent(did.max_drawdown_pct)),
-        FigureView("Volatility, a year", fmt.percent(ratios.volatility_pct)),
-        FigureView("Sharpe", fmt.number(ratios.sharpe)),
-        FigureView("Sortino", fmt.number(ratios.sortino)),
-        FigureView("Best day", *_shown(ratios.best_pct)),
-        FigureView("Worst day", *_shown(ratios.worst_pct)),
-    )
-    notes = []
-    if ratios.insufficient:
-        notes.append(f"Only {ratios.periods} days are known, too few to conclude anything.")
-    if did.missing:
-        notes.append(f"Past prices are missing for {', '.join(did.missing)[:200]}.")
-    return CourseView(
-        equity=equity,
-        invested=invested,
-        benchmark=benchmark,
-        low=f"{fmt.compact(low)} {base}",
-        high=f"{fmt.compact(high)} {base}",
-        first=fmt.date_time(int(curve.time_ms[0]))[:10],
-        last=fmt.date_time(did.as_of_ms)[:10],
-        figures=figures,
-        note=" ".join(notes),
-    )
-
-
-def _shown(percent: float | None) -> tuple[str, str, str]:
-    found = fmt.signed(percent)
-    return found.text, "", found.tone
-
-
-def _line(line: list[float], low: float, high: float) -> tuple[str, ...]:
-    """Polylines between the gaps of a line."""
-    step, scale = _WIDTH / max(1, len(line) - 1), _HEIGHT / ((high - low) or 1.0)
-    parts: list[list[str]] = [[]]
-    for place, number in enumerate(line):
-        if math.isfinite(number):
-            parts[-1].append(f"{place * step:.1f},{_HEIGHT - (number - low) * scale:.1f}")
-        elif parts[-1]:
-            parts.append([])
-    return tuple(" ".join(part) for part in parts if len(part) > 1)
 
 
 def summary_of(book: Book, value: Valuation | None) -> SummaryView:

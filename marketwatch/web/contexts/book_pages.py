@@ -10,7 +10,8 @@ from ...model.portfolio import Portfolio, Transaction, TransactionKind
 from ...portfolio.amounts import plain
 from ...portfolio.imports.read import Preview
 from .. import format as fmt
-from .book import CourseView, HoldingsView, SummaryView, WorthView, book_href
+from .book import HoldingsView, SummaryView, WorthView, book_href
+from .book_course import CourseView
 
 MOST_ROWS = 200
 FIELDS = ("type", "coin_id", "quantity", "price", "currency", "fee", "fee_currency", "rate", "time", "note")

@@ -9,6 +9,7 @@ from ...lab.lab import Report
 from ...lab.preview import Preview
 from ...rules.errors import RuleError
 from ..api.desk import DESK
+from ..api.own_money import money_of
 from ..api.preview import ANSWER_S, LAB, PreviewAsk, answer
 from ..contexts.lab import SPANS, Fields, Mistake, lab_page, outcome_of
 from ..keys import RENDERER, WATCH
@@ -61,7 +62,9 @@ async def ask(
             schedule=fields.schedule or None,
             intrabar=fields.intrabar,
         )
-        return await answer(desk, request.app[LAB], asked, asker=asker, report=report, answer_s=answer_s), None
+        money = await money_of(request)
+        found = await answer(desk, request.app[LAB], asked, asker=asker, report=report, answer_s=answer_s, money=money)
+        return found, None
     except Conflict:
         raise
     except RuleError as error:

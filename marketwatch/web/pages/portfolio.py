@@ -7,13 +7,16 @@ from typing import Any
 
 from aiohttp import web
 
-from ...errors import RequestError, StoreError
+from ...errors import InvalidRequest, RequestError, StoreError
 from ...model.portfolio import CostMethod, TransactionKind
+from ...model.valuation import Valuation
 from ...portfolio.book import Book
+from ..api.book_past import RANGES, RangeName, Step, past_of
 from ..api.book_rows import TransactionBody, transaction_of
 from ..api.books import valued
 from ..api.desk import DESK
-from ..contexts.book import CourseView, book_href, course_of, holdings_of, summary_of, worth_of
+from ..contexts.book import book_href, holdings_of, summary_of, worth_of
+from ..contexts.book_course import CourseView, course_of
 from ..contexts.book_pages import (
     FIELDS,
     KINDS,
@@ -101,7 +104,7 @@ async def show(request: web.Request) -> web.Response:
         detail=f"{one.base_currency} · {'first in, first out' if one.cost_method is CostMethod.FIFO else 'average cost'}",
         worth=None if value is None else worth_of(value),
         holdings=None if value is None else holdings_of(value),
-        course=await _course(request, book),
+        course=await _course(request, book, value),
         entries=tuple(entry_view(entry, one) for entry in shown),
         more=len(book.entries),
         earlier=f"{href}?from={start + MOST_ROWS}#entries" if more > 0 else "",
@@ -113,17 +116,31 @@ async def show(request: web.Request) -> web.Response:
     return request.app[RENDERER].page(request, "portfolio.html", page)
 
 
-async def _course(request: web.Request, book: Book) -> CourseView | None:
-    """The past; None where it cannot be told now."""
+async def _course(request: web.Request, book: Book, now: Valuation | None) -> CourseView | None:
+    """The past of the span that the address asks for; None where it cannot be told now."""
     desk = request.app[DESK]
     if desk.slot.current is None or book.ledger is None:
         return None
+    name, step = _span(request)
     try:
-        did = await desk.appraiser.performance(book.kept, desk.market_now_ms())
+        did = await desk.appraiser.performance(book.kept, desk.market_now_ms(), now)
+        try:
+            past = await past_of(desk, book, name, step, now)
+        except InvalidRequest:
+            step = "1d"
+            past = await past_of(desk, book, name, step, now)
     except StoreError:
         desk.telemetry.errors.labels("store_read").inc()
         return None
-    return course_of(did, book.portfolio.base_currency)
+    return course_of(past, did, book.portfolio.base_currency, book_href(book.portfolio), name, step)
+
+
+def _span(request: web.Request) -> tuple[RangeName, Step]:
+    """Range and step by name; what is not one of them is the usual one."""
+    names = [one for one in RANGES if one == request.query.get("range")]
+    name: RangeName = names[0] if names else "all"
+    steps = [one for one in RANGES[name].steps if one == request.query.get("interval")]
+    return name, steps[0] if steps else RANGES[name].steps[0]
 
 
 def _channel(request: web.Request) -> str:

@@ -11,6 +11,7 @@ from ...model.alerts import Notification
 from ...replay.incident import read_incident
 from ..api.desk import DESK
 from ..api.endpoint import Parameters
+from ..api.own_money import money_of
 from ..api.replay import REPLAY, ReplayQuery
 from ..contexts.frame import market_now_ms
 from ..contexts.replay import replay_frame, replay_list, replay_page
@@ -69,7 +70,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     try:
         query = _parameters.parse(request)
         incident = await read_incident(desk.store, watch, query.alert_id, query.minutes * 60_000)
-        lanes = await desk.lanes.read(incident, watch)
+        lanes = await desk.lanes.read(incident, watch, await money_of(request))
         now_ms = desk.clock.now_ms()
         made = await asyncio.to_thread(
             incident_file, request.app[RENDERER], watch, incident, lanes, minutes=query.minutes, now_ms=now_ms

@@ -11,6 +11,7 @@ from ...rules.errors import RuleError
 from ..api.desk import DESK, Desk
 from ..api.explain import ExplainAsk, explain_expression
 from ..api.market import NoQuery
+from ..api.own_money import money_of
 from ..api.preview import LAB, MOST_TEXT, PreviewAsk, answer
 from ..contexts.rule_form import Entry
 from ..contexts.rule_trial import CheckPage, Now, TermView, TrialView, broken, history_of, trial_of
@@ -70,7 +71,7 @@ async def _history(request: web.Request, desk: Desk, entry: Entry, symbol: str) 
             keep_firing_for=entry.keep or None,
             cooldown=entry.cooldown or None,
         )
-        return history_of(await answer(desk, request.app[LAB], asked), len(wanted)), ""
+        return history_of(await answer(desk, request.app[LAB], asked, money=await money_of(request)), len(wanted)), ""
     except (RuleError, RequestError) as error:
         return "", str(error)
     except StoreError:

@@ -10,7 +10,7 @@ import pytest
 
 from marketwatch.bus import Bus
 from marketwatch.engine.candles import CandleBook
-from marketwatch.model.market import Instrument, Trade, Trades
+from marketwatch.model.market import Instrument, Samples
 from marketwatch.model.metrics import MetricTable
 from marketwatch.model.portfolio import CostMethod, Portfolio
 from marketwatch.model.valuation import Valuations
@@ -125,6 +125,31 @@ def test_no_portfolio_and_an_empty_one_are_no_trouble() -> None:
     assert found.columns["value"].tolist() == [0]
 
 
+def sampled(time_ms: int, price: float) -> Samples:
+    """A step in which every pair stands at one price."""
+    size = len(PLACES)
+    flat, none = np.full(size, price), np.zeros(size)
+    ids = np.zeros(size, np.int64)
+    return Samples(
+        time_ms,
+        500,
+        tuple(PLACES),
+        flat,
+        flat,
+        flat,
+        flat,
+        none,
+        none,
+        none,
+        ids,
+        none,
+        none,
+        ids,
+        ids,
+        np.zeros(size, np.bool_),
+    )
+
+
 def test_marker_publishes_at_every_step_what_the_market_says_then() -> None:
     said: list[Valuations] = []
     bus = Bus(on_error=lambda name, error: pytest.fail(f"{name}: {error}"))
@@ -133,7 +158,7 @@ def test_marker_publishes_at_every_step_what_the_market_says_then() -> None:
     marker = Marker(state=state, candles=CandleBook(symbols=tuple(PLACES), publish=bus.publish), publish=bus.publish)
 
     def step(time_ms: int, price: float) -> None:
-        state.on_trades(Trades("v", time_ms, [Trade("BTCUSDT", time_ms, price, 1.0, time_ms, False)]))
+        state.on_samples(sampled(time_ms - 500, price))
         marker.on_metrics(MetricTable(time_ms, tuple(PLACES), (), {}, {}, {}, {}))
 
     step(T0, 100.0)
