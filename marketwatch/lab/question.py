@@ -127,7 +127,7 @@ def question(
     if one.error.startswith("There is no watchlist"):
         raise InvalidRequest(one.error)
     named = [name for name in listed(symbols, lists or {}) if name in symbols or name in watched]
-    chosen = _chosen(one, program, named, watched[:1] if money is not None else ())
+    chosen = _chosen(one, program, named, watched[:1])
     _bounded(chosen, from_ms, to_ms)
     windows = _windows(one, sample_ms, len(watched))
     lead_ms = _lead_ms(one, windows)
@@ -164,7 +164,7 @@ def _scheduled(text: str) -> None:
 
 def _chosen(one: Compiled, program: Program, symbols: Sequence[str], any_symbol: Sequence[str]) -> tuple[str, ...]:
     """The symbols of which there can be episodes. A rule about nothing but one's own money is looked at beside any symbol."""
-    if one.scope is Scope.SYSTEM and any_symbol and program.holdings:
+    if one.scope is Scope.SYSTEM and program.holdings:
         return tuple(any_symbol)
     if one.scope is Scope.SYSTEM:
         raise InvalidRequest(

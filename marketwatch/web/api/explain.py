@@ -138,7 +138,7 @@ async def explain_expression(desk: Desk, _query: NoQuery, ask: ExplainAsk, asker
     place = _place(desk, ask.symbol if ask.symbol != "*" else desk.watch.reference)
     try:
         program = desk.lab.program(ask.expression, intrabar=ask.intrabar, owner_id=asker)
-        money = await _money(desk, program, asker)
+        money = await books_of(desk, asker) if program.holdings else None
         if ask.at is not None:
             at_ms = _past(desk, _moment(ask.at))
             found, _, _ = await desk.lab.moments.past(program, place, at_ms, money)
@@ -150,11 +150,9 @@ async def explain_expression(desk: Desk, _query: NoQuery, ask: ExplainAsk, asker
     return ExplainRow(**_row(program, place.symbol, frame.table.time_ms, found, private=not asker))
 
 
-async def _money(desk: Desk, program: Program, asker: str) -> Money | None:
-    """The books for a program that sees those of `asker`; empty ones for who may see none."""
-    if not program.holdings:
-        return None
-    return await books_of(desk, asker) or Money(asker, (), ())
+async def _money(desk: Desk, rule: Rule, program: Program, asker: str) -> Money | None:
+    """The books that a rule about money sees, where they are those of who asks."""
+    return await books_of(desk, asker) if program.holdings and asker == rule.owner_id else None
 
 
 def _moment(text: str) -> int:
@@ -195,7 +193,7 @@ async def _now(desk: Desk, rule: Rule, program: Program, place: Place, asker: st
     standing = None if facts is None else facts.standing(rule.rule_id, place.symbol)
     time_ms = frame.table.time_ms
     if standing is None:
-        money = await _money(desk, program, asker if asker == rule.owner_id else "")
+        money = await _money(desk, rule, program, asker)
         terms = await desk.lab.moments.live(program, frame, place, money)
         return _of_rule(
             rule, place.symbol, time_ms, program, terms, "normal", [], "no data", "The rule was not evaluated yet.", asker
@@ -211,7 +209,7 @@ async def _now(desk: Desk, rule: Rule, program: Program, place: Place, asker: st
 async def _then(desk: Desk, rule: Rule, program: Program, place: Place, at: int, asker: str) -> RuleExplainRow:
     """From stored samples, and from the episodes that are stored."""
     at_ms = _past(desk, at)
-    money = await _money(desk, program, asker if asker == rule.owner_id else "")
+    money = await _money(desk, rule, program, asker)
     found, said, rested = await desk.lab.moments.past(program, place, at_ms, money)
     stored = await desk.store.alerts(symbol=place.symbol, rule_id=rule.rule_id, to_ms=at_ms + 1, limit=_MOST_EPISODES)
     held = [*desk.watch.state.recent_alerts, *desk.watch.state.alerts.values(), *stored]
