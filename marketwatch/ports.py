@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from .bus import Publish
 from .model.alerts import Alert, AlertState, Notification, Pin, Rule, RuleRemoval
-from .model.market import Candle, Gap, Instrument, QuietSpan, Samples, Source, Trade, Whale
+from .model.market import Candle, Closes, Gap, Instrument, QuietSpan, Samples, Source, Trade, Whale
 from .model.metrics import MetricTable
 from .model.silences import Silence
 from .model.system import Notice
@@ -196,6 +196,9 @@ class MarketStore(Protocol):
         self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
     ) -> list[Candle]:
         """At most `limit`, the newest of the span, oldest first."""
+
+    async def closes(self, symbol: str, interval: str, *, from_ms: int, to_ms: int) -> Closes:
+        """Closing prices alone, oldest first, for long spans."""
 
     async def trades(
         self, symbol: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 100

@@ -27,11 +27,23 @@ settings.load_profile("marketwatch")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (`-n 2 --dist loadgroup`) a file's tests stay together, and the timed ones in one line that begins first."""
-    items.sort(key=lambda item: TIMED.search(item.nodeid) is None)
+    """Side by side (`-n 2 --dist loadgroup`) a file's tests stay together, the timed ones and those of the browser in one line
+    each; these two lines are begun apart, so that a browser makes no timed test late."""
+    items.sort(key=_turn)
     for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("timed" if TIMED.search(file) else file))
+        item.add_marker(pytest.mark.xdist_group(_line(item)))
+
+
+def _line(item: pytest.Item) -> str:
+    file = item.nodeid.partition("::")[0]
+    return "timed" if TIMED.search(file) else "browser" if "/browser/" in file else file
+
+
+def _turn(item: pytest.Item) -> int:
+    line = _line(item)
+    return ["timed", "other", "browser", "integration"].index(
+        line if line in ("timed", "browser") else "integration" if "/integration/" in line else "other"
+    )
 
 
 @pytest.fixture(scope="session")

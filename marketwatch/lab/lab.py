@@ -1,8 +1,8 @@
 """The lab: from a question to its answer, symbol by symbol and piece by piece.
 
-Memory stays bounded: a piece is 250,000 to 700,000 steps of the columns that the rule needs, a symbol keeps 17 bytes a step
-until its episodes are known, and two symbols are worked on at a time only while each is at most three million steps long and
-the rule looks at three columns beside the price at most.
+Memory stays bounded: a piece is 250,000 to 700,000 steps of the columns that the rule needs, a symbol keeps 9 to 25 bytes a
+step until its episodes are known, and two symbols are worked on at a time only while each is at most three million steps long
+and the rule looks at three columns beside the price at most.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ class _Run:
     async def _trial(self, symbol: str) -> Trial:
         question = self._question
         async with self._room:
-            track = track_of(question, symbol)
+            shown = symbol == question.symbols[0]
+            track = track_of(question, symbol, whole=shown or self._tuned)
             for read_ms, keep_ms, to_ms in self._pieces:
                 histories = await self._histories(symbol, read_ms, to_ms)
                 others = {name: history for name, history in histories.items() if name != symbol or name in question.needs}
@@ -116,7 +117,6 @@ class _Run:
                 await asyncio.to_thread(look, question, track, histories[symbol], others, keep_ms, money)
                 self._done += 1
                 self._report(Progress(0, self._done / (len(self._pieces) * len(question.symbols)), symbol))
-            shown = symbol == question.symbols[0]
             return await asyncio.to_thread(conclude, question, track, tuned=self._tuned, shown=shown)
 
     async def _histories(self, symbol: str, from_ms: int, to_ms: int) -> Mapping[str, History]:

@@ -13,7 +13,7 @@ from ..alerts.machine import Timing
 from ..rules.along import Along, along
 from ..rules.history import History
 from ..rules.program import Program, compile_rule
-from ..rules.truth import F8, I1, UNKNOWN, Flags
+from ..rules.truth import F8, I1, TRUE, UNKNOWN, Flags
 from .archive import HOUR_MS
 from .course import Episode, episodes, times
 from .question import Question
@@ -29,10 +29,11 @@ I8 = NDArray[np.int64]
 class Track:
     """What is kept of a symbol, filled piece by piece: truths, prices, and values of the first comparison's metric.
 
-    About 17 bytes a step. A rule about the price itself keeps no values beside the prices, one without a comparison none.
+    9 bytes a step and 8 more for the values of all steps (`whole`), else 16 for every step at which the rule is true. A rule
+    about the price itself keeps no values beside the prices, one without a comparison none.
     """
 
-    def __init__(self, question: Question, symbol: str, first_ms: int, size: int) -> None:
+    def __init__(self, question: Question, symbol: str, first_ms: int, size: int, *, whole: bool) -> None:
         first = question.program.first_comparison
         self.symbol, self.first_ms, self.sample_ms = symbol, first_ms, question.sample_ms
         self.metric = None if first is None else first.metric
@@ -40,8 +41,30 @@ class Track:
         self.recovered: I1 | None = None if question.rule.recover is None else np.zeros(size, np.int8)
         self.closed: Flags | None = None if question.rule.schedule is None else np.zeros(size, np.bool_)
         self.prices = np.empty(size)
-        self.values = self.prices if self.metric == "price" else None if self.metric is None else np.empty(size)
+        self.values: F8 | None = np.empty(size) if whole and self.metric is not None else None
+        if self.metric == "price":
+            self.values = self.prices
+        self.true: list[tuple[I8, F8]] = []
         self.seen = False
+
+    def keep(self, values: F8, first: int) -> None:
+        """Values of the metric from the step `first` on, whose truths are known already."""
+        part = slice(first, first + len(values))
+        if self.values is not None:
+            self.values[part] = values
+        else:
+            true = np.flatnonzero(self.truth[part] == TRUE)
+            self.true.append((true + first, values[true]))
+
+    def at(self, steps: I8) -> F8:
+        """The values at some steps at which the rule is true; NaN without a metric."""
+        if self.values is not None:
+            return self.values[steps]
+        if not self.true:
+            return np.full(len(steps), np.nan)
+        true, values = (np.concatenate(parts) for parts in zip(*self.true, strict=True))
+        found: F8 = values[np.searchsorted(true, steps)]
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,10 +98,10 @@ class Trial:
         return self.first_ms + (step + 1) * self.sample_ms
 
 
-def track_of(question: Question, symbol: str) -> Track:
-    """An empty track from the lead to the end of the span."""
+def track_of(question: Question, symbol: str, *, whole: bool = True) -> Track:
+    """An empty track from the lead to the end of the span. `whole`: for a chart or a suggestion."""
     start, end = _edges(question)
-    return Track(question, symbol, start, (end - start) // question.sample_ms)
+    return Track(question, symbol, start, (end - start) // question.sample_ms, whole=whole)
 
 
 def _edges(question: Question) -> tuple[int, int]:
@@ -133,8 +156,8 @@ def look(
         assert recovered is not None
         track.recovered[part] = recovery_told(question, recovered, history)[skip:]
     track.prices[part] = history.price[skip:]
-    if terms and track.values is not None:
-        track.values[part] = _values(terms[0], main, said)[skip:]
+    if terms:
+        track.keep(_values(terms[0], main, said)[skip:], first)
 
 
 def closed_of(question: Question, history: History) -> Flags | None:
@@ -170,7 +193,7 @@ def _values(metric: str, main: Along, said: Callable[[Program], Along]) -> F8:
 
 def conclude(question: Question, track: Track, *, tuned: bool = True, shown: bool = True) -> Trial:
     """The episodes of a symbol and all figures about them. `tuned`: keep what a suggestion needs; `shown`: the metric's line
-    for a chart. Runs in a thread."""
+    for a chart; both need a whole track. Runs in a thread."""
     step, timing = track.sample_ms, question.rule.timing(-1)
     asked = max(0, -(-(question.from_ms - track.first_ms) // step))
     found = [one for one in episodes(track.truth, track.recovered, timing, step, track.closed) if one.fired >= asked]
@@ -184,7 +207,7 @@ def conclude(question: Question, track: Track, *, tuned: bool = True, shown: boo
     fired = np.array([one.fired for one in found], np.int64)
     return Trial(
         track.symbol, step, track.first_ms, found,
-        [float("nan") if values is None else float(values[one.fired]) for one in found],
+        track.at(fired).tolist(),
         [float(prices[one.fired]) for one in found],
         len(span), int(np.count_nonzero(span)), bare, waited,
         _moves(prices, fired, step), _moves(prices, _moments(prices, asked), step),

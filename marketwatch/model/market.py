@@ -236,6 +236,14 @@ class VenueCandles(NamedTuple):
     history: bool = False
 
 
+class Closes(NamedTuple):
+    """Closing prices of one symbol and interval, by the open times of their candles, oldest first. NaN where a candle tells
+    nothing of its own time."""
+
+    time_ms: NDArray[np.int64]
+    price: NDArray[np.float64]
+
+
 class ClosedCandles(NamedTuple):
     """Our own candles that closed at one sample step. `revision`: amended by a trade that came late."""
 

@@ -9,7 +9,7 @@ from ..engine.candles import INTERVALS, CandleBook
 from ..model.valuation import Past, Performance, Rate, Valuation
 from ..state import LiveState
 from .day import DAY_MS
-from .history import CandleSource, PriceHistory
+from .history import CloseSource, PriceHistory
 from .marks import Kept
 from .opening import opening_of
 from .past import past
@@ -23,7 +23,7 @@ BENCHMARK = "BTC"
 class Appraiser:
     """For the lifetime of one watch; what it read of the past stays at hand."""
 
-    def __init__(self, *, state: LiveState, candles: CandleBook, source: CandleSource) -> None:
+    def __init__(self, *, state: LiveState, candles: CandleBook, source: CloseSource) -> None:
         self._state = state
         self._candles = candles
         self._history = PriceHistory(source)

@@ -12,22 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.candles import INTERVALS
-from ..model.market import Candle
+from ..model.market import Closes
 from .routes import F8, Leg, Routes
 
 _MOST_SERIES = 4000
-_MOST_ROWS = 100_000
 _AT_ONCE = 4
 _FRESH_MS = 10_000
 
 
-class CandleSource(Protocol):
-    """Where stored candles are read: a MarketStore is one."""
+class CloseSource(Protocol):
+    """Where closing prices are read: a MarketStore is one."""
 
-    async def candles(
-        self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
-    ) -> list[Candle]:
-        """At most `limit`, the newest of the span, oldest first."""
+    async def closes(self, symbol: str, interval: str, *, from_ms: int, to_ms: int) -> Closes:
+        """Open times and closes, oldest first, NaN where a candle says nothing of its own time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +96,7 @@ class Series:
 class PriceHistory:
     """Closing prices by symbol and interval. What was read once is not read again; the oldest of 4,000 series goes first."""
 
-    def __init__(self, source: CandleSource) -> None:
+    def __init__(self, source: CloseSource) -> None:
         self._source = source
         self._series: OrderedDict[tuple[str, str], Series] = OrderedDict()
         self._gate = asyncio.Semaphore(_AT_ONCE)
@@ -131,14 +128,8 @@ class PriceHistory:
         self._series.move_to_end((symbol, interval))
         for start, end in series.missing(from_ms, to_ms):
             async with self._gate:
-                candles = await self._source.candles(symbol, interval, from_ms=start, to_ms=end, limit=_MOST_ROWS)
-            series.take(*await asyncio.to_thread(_columns, candles), start)
+                found = await self._source.closes(symbol, interval, from_ms=start, to_ms=end)
+            series.take(*found, start)
             series.read_until_ms = max(series.read_until_ms, end)
         while len(self._series) > _MOST_SERIES:
             self._series.popitem(last=False)
-
-
-def _columns(candles: Sequence[Candle]) -> tuple[NDArray[np.int64], F8]:
-    """Open times and closes. A candle of a gap in which nothing was traded only carries an older price on: unknown."""
-    closes = np.array([np.nan if not one.closed or (one.gap and not one.volume) else one.close for one in candles], np.float64)
-    return np.array([one.time_ms for one in candles], np.int64), closes

@@ -57,6 +57,10 @@ SELECT time FROM samples WHERE symbol_id = $1 AND time >= $2 AND time < $3 ORDER
 SELECT time, open, high, low, close, volume, quote_volume, trades, taker_buy_volume, gap
 FROM bars WHERE symbol_id = $1 AND interval = $2 AND time >= $3 AND time < $4 ORDER BY time DESC LIMIT $5
 
+-- name: closes
+SELECT time, CASE WHEN gap AND NOT COALESCE(volume, 0) > 0 THEN NULL ELSE close END
+FROM bars WHERE symbol_id = $1 AND interval = $2 AND time >= $3 AND time < $4 ORDER BY time
+
 -- name: trades
 SELECT y.symbol, p.trade_id, p.price, p.quantity, p.time, p.is_buyer_maker, p.trades, p.trade_value, p.is_whale
 FROM prints p JOIN symbols y ON y.symbol_id = p.symbol_id

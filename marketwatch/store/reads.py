@@ -8,8 +8,10 @@ from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
-from ..model.market import Candle, Gap, Instrument, QuietSpan
+from ..model.market import Candle, Closes, Gap, Instrument, QuietSpan
 from ..model.silences import Silence
 from ..ports import SampleColumns, SampleMarks, StoredTrade, TradeAggregate
 from .alert_rows import decode_alert, decode_rule, notification_row, silence_row
@@ -151,6 +153,16 @@ class Reads(ABC):
             return await self._seconds(symbol, symbol_id, _from(from_ms), _to(to_ms), _limit(limit))
         found = await self._rows("candles", symbol_id, clean(interval), _from(from_ms), _to(to_ms), _limit(limit))
         return [decode_candle(symbol, interval, row) for row in reversed(found)]
+
+    async def closes(self, symbol: str, interval: str, *, from_ms: int, to_ms: int) -> Closes:
+        """Open times and closing prices of `[from_ms, to_ms)`, oldest first: int64 and float64, NaN where a candle of a gap in
+        which nothing was traded only carries an older price on. Not for `1s`."""
+        symbol_id = await self._id(symbol)
+        if symbol_id is None:
+            return Closes(np.empty(0, np.int64), np.empty(0))
+        found = await self._rows("closes", symbol_id, clean(interval), _from(from_ms), _to(to_ms))
+        times, prices = zip(*found, strict=True) if found else ((), ())
+        return Closes(np.array(times, np.int64), np.array(prices, np.float64))
 
     async def _seconds(self, symbol: str, symbol_id: int, from_ms: int, to_ms: int, limit: int) -> list[Candle]:
         newest = await self._rows("newest_sample", symbol_id, from_ms, to_ms)

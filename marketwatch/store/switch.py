@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from ..errors import StoreUnavailable
 from ..model.alerts import Alert, AlertState, Notification, Rule, RuleRemoval
-from ..model.market import Candle, Gap, Instrument, QuietSpan
+from ..model.market import Candle, Closes, Gap, Instrument, QuietSpan
 from ..model.silences import Silence
 from ..model.system import Notice
 from ..ports import MarketStore, SampleColumns, SampleMarks, StoredTrade, StoreProfile, StoreStats, TradeAggregate, WriteBatch
@@ -55,6 +55,9 @@ class SwitchStore:
         self, symbol: str, interval: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 1000
     ) -> list[Candle]:
         return await self._store.candles(symbol, interval, from_ms=from_ms, to_ms=to_ms, limit=limit)
+
+    async def closes(self, symbol: str, interval: str, *, from_ms: int, to_ms: int) -> Closes:
+        return await self._store.closes(symbol, interval, from_ms=from_ms, to_ms=to_ms)
 
     async def trades(
         self, symbol: str, *, from_ms: int | None = None, to_ms: int | None = None, limit: int = 100

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Literal
 
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.kit.ci import missing
 from tests.kit.program import Program, program
@@ -26,6 +26,7 @@ FLAGS = (
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 GENEROUS = {"MARKETWATCH_RATE_LIMIT": "1000000", "MARKETWATCH_RATE_LIMIT_DATA": "1000000"}
 WAIT_MS = 15_000
+expect.set_options(timeout=WAIT_MS)
 Open = Callable[..., Awaitable[Page]]
 
 

@@ -13,6 +13,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import GENEROUS, Open
 from tests.browser.test_every_page import violations
+from tests.browser.test_portfolio import export
 from tests.kit.program import Program, program
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -45,7 +46,21 @@ async def sign_in(page: Page, name: str) -> None:
     await page.keyboard.press("Enter")
 
 
-async def test_register_second_factor_and_end_of_a_session_elsewhere(people: Program, look: Open) -> None:
+async def own_something(page: Page) -> None:
+    """A portfolio with a thousand imported trades whose value moves; but for the choice of the file by keyboard alone."""
+    await page.get_by_label("Name").focus()
+    await page.keyboard.type("Savings")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("link", name="Import a file").press("Enter")
+    await page.get_by_label("CSV file").set_input_files({"name": "trades.csv", "mimeType": "text/csv", "buffer": export(1000)})
+    await page.get_by_role("button", name="Look at it").press("Enter")
+    await page.get_by_role("button", name="Import 1000 transactions").press("Enter")
+    await expect(page.locator("#holdings tbody tr")).to_have_count(2)
+    value = page.locator("#worth dd b").first
+    await expect(value).not_to_have_text(await value.inner_text())
+
+
+async def test_register_second_factor_portfolio_and_end_of_a_session_elsewhere(people: Program, look: Open) -> None:
     page = await look(people, "/register", tolerant=True)
     await expect(page.get_by_role("heading", name="Make the first account")).to_be_visible()
     await register(page, "ada")
@@ -63,6 +78,8 @@ async def test_register_second_factor_and_end_of_a_session_elsewhere(people: Pro
     await expect(page.get_by_role("heading", name="The second factor is on")).to_be_visible()
     codes = await page.locator(".codes code").all_text_contents()
     assert len(codes) == 10
+    await page.goto(people.url + "/portfolio")
+    await own_something(page)
     elsewhere = await look(people, "/login?back=/status", scripts=False)
     await sign_in(elsewhere, "ada")
     await elsewhere.get_by_label("Code").fill(codes[0])

@@ -228,6 +228,17 @@ async def test_candles_newest_of_the_span_come_oldest_first(store: DurableStore)
     assert await store.candles("BTCUSDT", "1h") == []
 
 
+async def test_closes_are_those_of_the_candles_unknown_where_a_gap_only_carries_a_price_on(store: DurableStore) -> None:
+    candles = [candle(time_ms=T0 + 60_000 * i, close=100.0 + i) for i in range(6)]
+    candles[2] = candles[2]._replace(gap=True, volume=0.0)
+    candles[3] = candles[3]._replace(gap=True)
+    await store.write(WriteBatch(candles=[*candles, candle(interval="5m"), candle("ETHUSDT")]))
+    found = await store.closes("BTCUSDT", "1m", from_ms=T0 + 60_000, to_ms=T0 + 300_000)
+    assert found.time_ms.tolist() == [one.time_ms for one in candles[1:5]]
+    np.testing.assert_array_equal(found.price, [101.0, np.nan, 103.0, 104.0])
+    assert [len(column) for column in await store.closes("NOPE", "1m", from_ms=0, to_ms=T0)] == [0, 0]
+
+
 async def test_candles_revision_replaces_the_candle(store: DurableStore) -> None:
     await store.write(WriteBatch(candles=[candle(close=100.0)]))
     await store.write(WriteBatch(candles=[candle(close=101.0)]))
