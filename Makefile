@@ -6,7 +6,7 @@ run:
 	python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r requirements.lock && .venv/bin/python -m marketwatch
 
 test:
-	python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r requirements-test.lock && .venv/bin/python -m pytest -n 2 --dist loadgroup
+	python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r requirements-test.lock && .venv/bin/python -m pytest -n 2
 
 lint:
 	.venv/bin/ruff check .

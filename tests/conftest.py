@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.kit.ci import missing, on_ci
 from tests.kit.guards import LoopGuard, NetworkGuard
@@ -26,24 +28,35 @@ settings.register_profile("marketwatch", deadline=None, derandomize=on_ci(), sup
 settings.load_profile("marketwatch")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (`-n 2 --dist loadgroup`) a file's tests stay together, the timed ones and those of the browser in one line
-    each; these two lines are begun apart, so that a browser makes no timed test late."""
-    items.sort(key=_turn)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_line(item)))
-
-
-def _line(item: pytest.Item) -> str:
-    file = item.nodeid.partition("::")[0]
+def line_of(nodeid: str) -> str:
+    """What a test has to stand in line for: tests of one line never run side by side."""
+    file = nodeid.partition("::")[0]
     return "timed" if TIMED.search(file) else "browser" if "/browser/" in file else file
 
 
+class Lines(LoadScopeScheduling):
+    """With `-n 2`: a file's tests stay together, the timed ones and those of the browser in one line each."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return line_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lines:
+    config.option.loadscopereorder = False
+    return Lines(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The timed line begins first and that of the browser late, so that no browser makes a timed test wait."""
+    items.sort(key=_turn)
+
+
 def _turn(item: pytest.Item) -> int:
-    line = _line(item)
-    return ["timed", "other", "browser", "integration"].index(
-        line if line in ("timed", "browser") else "integration" if "/integration/" in line else "other"
-    )
+    line = line_of(item.nodeid)
+    if line in ("timed", "browser"):
+        return 0 if line == "timed" else 2
+    return 3 if "/integration/" in line else 1
 
 
 @pytest.fixture(scope="session")

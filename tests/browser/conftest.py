@@ -25,7 +25,7 @@ FLAGS = (
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 GENEROUS = {"MARKETWATCH_RATE_LIMIT": "1000000", "MARKETWATCH_RATE_LIMIT_DATA": "1000000"}
-WAIT_MS = 15_000
+WAIT_MS = 30_000
 expect.set_options(timeout=WAIT_MS)
 Open = Callable[..., Awaitable[Page]]
 

@@ -20,7 +20,7 @@ async def _price(running: Program, symbol: str) -> dict[str, Any]:
     return answer
 
 
-async def _until_source(running: Program, source: str, within_s: float = 15.0) -> None:
+async def _until_source(running: Program, source: str, within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
         while (await _price(running, "BTCUSDT"))["meta"]["source"] != source:
             await asyncio.sleep(0.1)

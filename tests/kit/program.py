@@ -47,7 +47,7 @@ class Program:
     def port(self) -> int:
         return int(self.url.rsplit(":", 1)[1])
 
-    async def until(self, path: str, *, status: int = 200, timeout_s: float = 15.0) -> str:
+    async def until(self, path: str, *, status: int = 200, timeout_s: float = 60.0) -> str:
         """Ask for `path` until it answers with `status`; the body."""
         async with aiohttp.ClientSession() as client, asyncio.timeout(timeout_s):
             while True:
@@ -59,7 +59,7 @@ class Program:
                     pass
                 await asyncio.sleep(0.05)
 
-    async def stop(self, number: int = signal.SIGINT, timeout_s: float = 25.0) -> Ended:
+    async def stop(self, number: int = signal.SIGINT, timeout_s: float = 45.0) -> Ended:
         """Send a signal and wait for the end."""
         if self.process.returncode is None:
             self.process.send_signal(number)
@@ -98,7 +98,7 @@ async def program(
         )
         assert process.stdout is not None
         assert process.stderr is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             line = (await process.stdout.readline()).decode()
         match = re.search(r"http://\S+", line)
         assert match, f"no address in {line!r}: {(await process.stderr.read()).decode()}"

@@ -27,7 +27,7 @@ def _commands(path: str) -> list[str]:
 def test_readme_names_one_command_to_run_and_one_to_test() -> None:
     run, test = _commands("README.md")
     assert run.endswith(".venv/bin/python -m marketwatch")
-    assert test.endswith(".venv/bin/python -m pytest -n 2 --dist loadgroup")
+    assert test.endswith(".venv/bin/python -m pytest -n 2")
 
 
 def test_makefile_repeats_both_commands_of_the_readme() -> None:
