@@ -151,7 +151,7 @@ class Identities:
 
 
 def _caller(user: User, way: Way, *, session_id: str = "", key_id: str = "", scopes: frozenset[Scope] = frozenset()) -> Caller:
-    return Caller(user.user_id, user.username, RANKS[user.role], way, session_id, key_id, scopes)
+    return Caller(user.user_id, user.username, RANKS[user.role], way, session_id, key_id, scopes, user.preferences)
 
 
 def outside_name(identity: Identity) -> str:

@@ -17,6 +17,7 @@ from ..rules.truth import F8, I1, TRUE, UNKNOWN, Flags
 from .archive import HOUR_MS
 from .course import Episode, episodes, times
 from .question import Question
+from .strip import Strip
 from .trace import Trace, traced
 
 HORIZONS_MIN = (5, 15, 60)
@@ -40,26 +41,30 @@ class Track:
         self.truth: I1 = np.zeros(size, np.int8)
         self.recovered: I1 | None = None if question.rule.recover is None else np.zeros(size, np.int8)
         self.closed: Flags | None = None if question.rule.schedule is None else np.zeros(size, np.bool_)
-        self.prices = np.empty(size)
-        self.values: F8 | None = np.empty(size) if whole and self.metric is not None else None
-        if self.metric == "price":
-            self.values = self.prices
+        self.prices = Strip()
+        self._values: F8 | None = np.empty(size) if whole and self.metric not in (None, "price") else None
         self.true: list[tuple[I8, F8]] = []
         self.seen = False
 
     def keep(self, values: F8, first: int) -> None:
         """Values of the metric from the step `first` on, whose truths are known already."""
         part = slice(first, first + len(values))
-        if self.values is not None:
-            self.values[part] = values
+        if self._values is not None:
+            self._values[part] = values
         else:
             true = np.flatnonzero(self.truth[part] == TRUE)
             self.true.append((true + first, values[true]))
 
+    def values(self) -> F8 | None:
+        """The values of all steps; None without a metric, or where only some are kept."""
+        return self.prices.whole() if self.metric == "price" else self._values
+
     def at(self, steps: I8) -> F8:
         """The values at some steps at which the rule is true; NaN without a metric."""
-        if self.values is not None:
-            return self.values[steps]
+        if self.metric == "price":
+            return self.prices.at(steps)
+        if self._values is not None:
+            return self._values[steps]
         if not self.true:
             return np.full(len(steps), np.nan)
         true, values = (np.concatenate(parts) for parts in zip(*self.true, strict=True))
@@ -139,7 +144,7 @@ def look(
     skip = (keep_ms - history.from_ms) // history.sample_ms
     first = (keep_ms - track.first_ms) // track.sample_ms
     part = slice(first, first + len(history) - skip)
-    terms = () if track.metric is None or track.values is track.prices else (track.metric,)
+    terms = () if track.metric in (None, "price") else (track.metric,)
 
     def said(program: Program) -> Along:
         return along(program, history, windows=question.windows, others=others, reference=reference, terms=terms, money=money)
@@ -155,7 +160,7 @@ def look(
         recovered = said(question.rule.recover).truth
         assert recovered is not None
         track.recovered[part] = recovery_told(question, recovered, history)[skip:]
-    track.prices[part] = history.price[skip:]
+    track.prices.add(history.price[skip:])
     if terms:
         track.keep(_values(terms[0], main, said)[skip:], first)
 
@@ -197,7 +202,8 @@ def conclude(question: Question, track: Track, *, tuned: bool = True, shown: boo
     step, timing = track.sample_ms, question.rule.timing(-1)
     asked = max(0, -(-(question.from_ms - track.first_ms) // step))
     found = [one for one in episodes(track.truth, track.recovered, timing, step, track.closed) if one.fired >= asked]
-    span, prices, values = track.truth[asked:], track.prices, track.values
+    span, prices = track.truth[asked:], track.prices
+    values = track.values() if tuned or shown else None
     shut = None if track.closed is None else track.closed[asked:]
     bare = times(span, None, Timing(), step, shut)
     waited = times(span, None, Timing(for_ms=timing.for_ms), step, shut) if timing.for_ms else bare
@@ -208,21 +214,18 @@ def conclude(question: Question, track: Track, *, tuned: bool = True, shown: boo
     return Trial(
         track.symbol, step, track.first_ms, found,
         track.at(fired).tolist(),
-        [float(prices[one.fired]) for one in found],
+        prices.at(fired).tolist(),
         len(span), int(np.count_nonzero(span)), bare, waited,
         _moves(prices, fired, step), _moves(prices, _moments(prices, asked), step),
-        _masked(track) if tuned else None, track.recovered if tuned else None, track.closed if tuned else None, asked, trace,
+        None if values is None or not tuned else np.where(track.truth == UNKNOWN, np.nan, values),
+        track.recovered if tuned else None, track.closed if tuned else None, asked, trace,
     )  # fmt: skip
 
 
-def _masked(track: Track) -> F8 | None:
-    return None if track.values is None else np.where(track.truth == UNKNOWN, np.nan, track.values)
-
-
-def _moments(prices: F8, asked: int) -> I8:
+def _moments(prices: Strip, asked: int) -> I8:
     """Steps of the asked span with a price, chosen at random, always the same ones."""
     random = np.random.default_rng(7)
-    known = np.isfinite(prices[asked:])
+    known = prices.known(asked)
     count = int(np.count_nonzero(known))
     if not count:
         return np.zeros(0, np.int64)
@@ -230,13 +233,13 @@ def _moments(prices: F8, asked: int) -> I8:
     return (chosen if count == len(known) else np.flatnonzero(known)[chosen]) + asked
 
 
-def _moves(prices: F8, at: I8, step_ms: int) -> dict[int, F8]:
+def _moves(prices: Strip, at: I8, step_ms: int) -> dict[int, F8]:
     """Per cent that the price had moved some minutes after each step; NaN where nobody knows."""
     found = {}
     for minutes in HORIZONS_MIN:
         later = at + minutes * 60_000 // step_ms
         inside = later < len(prices)
         moved = np.full(len(at), np.nan)
-        moved[inside] = 100.0 * (prices[later[inside]] / prices[at[inside]] - 1.0)
+        moved[inside] = 100.0 * (prices.at(later[inside]) / prices.at(at[inside]) - 1.0)
         found[minutes] = moved
     return found

@@ -49,7 +49,8 @@ class Way(StrEnum):
 class Caller:
     """Whoever sent a request. `user_id` is "" for a guest and "owner" for the owner of the program, who has no account.
 
-    `session_id`: the session behind a cookie or an access token. `key_id`, `scopes`: of an API key.
+    `session_id`: the session behind a cookie or an access token. `key_id`, `scopes`: of an API key. `preferences`: of the
+    account, JSON.
     """
 
     user_id: str
@@ -59,6 +60,7 @@ class Caller:
     session_id: str = ""
     key_id: str = ""
     scopes: frozenset[Scope] = frozenset()
+    preferences: str = "{}"
 
     @property
     def by_cookie(self) -> bool:

@@ -44,7 +44,8 @@ INCOMING = frozenset({TransactionKind.DEPOSIT, TransactionKind.TRANSFER_IN, Tran
 
 
 class Portfolio(NamedTuple):
-    """One book of one owner. `version` grows with every change of the row; `deleted_ms` not None: in the bin, restorable."""
+    """One book of one owner. `version` grows with every change of the row; `deleted_ms` not None: in the bin, restorable.
+    `trouble`: another program has made something of its row that cannot be read; the sentence says what, and how to mend it."""
 
     portfolio_id: str
     owner_id: str
@@ -55,6 +56,7 @@ class Portfolio(NamedTuple):
     updated_ms: int = 0
     version: int = 1
     deleted_ms: int | None = None
+    trouble: str = ""
 
 
 class Transaction(NamedTuple):

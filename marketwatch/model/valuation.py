@@ -35,6 +35,13 @@ class Mark(NamedTuple):
     time_ms: int
 
 
+class Rate(NamedTuple):
+    """Another currency in which a sum is told: so many units of it for one of the base currency."""
+
+    currency: str
+    price: float
+
+
 class PositionValue(NamedTuple):
     """A position at the market. `price`, `value` ... None: there is no price. `symbol` None: no watched pair leads to it."""
 

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 
 from ..engine.candles import INTERVALS, CandleBook
-from ..model.valuation import Past, Performance, Valuation
+from ..model.valuation import Past, Performance, Rate, Valuation
 from ..state import LiveState
 from .day import DAY_MS
 from .history import CloseSource, PriceHistory
@@ -38,6 +38,14 @@ class Appraiser:
             return opening_of(self._candles, routes.route(asset), now_ms)
 
         return value(kept.portfolio, kept.ledger, partial(mark, routes, board), opening, now_ms)
+
+    def rate(self, base_currency: str, currency: str, now_ms: int) -> Rate | None:
+        """From one currency into another over the watched pairs; None where that is not known, or both count one for one."""
+        routes = self._to(currency)
+        if not routes.route(base_currency):
+            return None
+        found = mark(routes, board_of(self._state, now_ms), base_currency)
+        return None if found is None else Rate(currency, found.price)
 
     async def performance(self, kept: Kept, now_ms: int, now: Valuation | None = None) -> Performance | None:
         """By day since the first transaction; None without one. `now`: what it is worth, where that is known already.

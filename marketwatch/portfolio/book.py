@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..errors import Conflict, NotFound
 from ..model.portfolio import Portfolio, Transaction
 from .entry import checked, order
-from .errors import EntryUnreadable, LedgerError, TransactionError
+from .errors import LedgerError, TransactionError
 from .ledger import Ledger, named
 from .marks import Kept
 
@@ -52,9 +52,9 @@ def opened(portfolio: Portfolio, entries: Iterable[Transaction]) -> Book:
         return Book(portfolio, ordered, None, str(error))
 
 
-def unreadable(portfolio: Portfolio, error: EntryUnreadable) -> Book:
-    """The book of entries of which one is none."""
-    return Book(portfolio, (), None, str(error), sealed=True)
+def unreadable(portfolio: Portfolio, trouble: str) -> Book:
+    """The book of a row, or of entries, of which one is none."""
+    return Book(portfolio, (), None, trouble, sealed=True)
 
 
 def _sound(entry: Transaction, base_currency: str) -> None:

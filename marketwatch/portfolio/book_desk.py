@@ -309,10 +309,12 @@ class BookDesk:
 
 async def _stored(store: BookStore, portfolio: Portfolio) -> Book:
     """A book as the database has it; one that makes no sense says so and is in nobody's way."""
+    if portfolio.trouble:
+        return unreadable(portfolio, portfolio.trouble)
     try:
         entries = await store.transactions(portfolio.owner_id, portfolio.portfolio_id)
     except EntryUnreadable as error:
-        return unreadable(portfolio, error)
+        return unreadable(portfolio, str(error))
     return await asyncio.to_thread(opened, portfolio, entries)
 
 

@@ -169,10 +169,16 @@ def _changed_meanwhile(what: str, name: str) -> Conflict:
 
 
 def _portfolio(row: Sequence[Any]) -> Portfolio:
-    portfolio_id, owner_id, name, base_currency, method, created_ms, updated_ms, version, deleted_ms = row
+    portfolio_id, owner_id, name, base_currency, written, created_ms, updated_ms, version, deleted_ms = row
+    known = written in set(CostMethod)
+    method = CostMethod(written) if known else CostMethod.AVERAGE
+    trouble = "" if known else (
+        f"Its cost method is {str(written)[:40]!r}, which is neither average nor fifo, so another program has changed it; "
+        f"correct the row {portfolio_id!r} in the table portfolios and start again, or delete the portfolio."
+    )  # fmt: skip
     return Portfolio(
-        portfolio_id, owner_id, name, base_currency, CostMethod(method), created_ms, updated_ms, version, deleted_ms
-    )
+        portfolio_id, owner_id, name, base_currency, method, created_ms, updated_ms, version, deleted_ms, trouble
+    )  # fmt: skip
 
 
 def _row(one: Transaction) -> tuple[Any, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 
 from ..accounts.owner import Owner
+from ..accounts.preferences import Preferences, read_preferences
 from ..accounts.sessions import Place
 from ..errors import MarketwatchError, Unauthorized
 from ..model.accounts import GUEST, OWNER_ID, Caller, Rank, Way
@@ -19,6 +21,9 @@ CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 WHY_NOT: web.RequestKey[MarketwatchError] = web.RequestKey("why_not", MarketwatchError)
 """Why the token or the session of a request made nobody of it."""
 ACCOUNTS: web.AppKey[Accounts | None] = web.AppKey("accounts")
+LIKES = "likes"
+"""The cookie with the preferences of the owner of the program."""
+
 _SCHEME = "bearer "
 _MOST = 8192
 _BY_TOKEN = Caller(OWNER_ID, "owner", Rank.OWNER, Way.OWNER_TOKEN)
@@ -37,6 +42,15 @@ def caller_of(request: web.BaseRequest) -> Caller:
     """Who sent the request."""
     found: Caller = request.get(CALLER, GUEST)
     return found
+
+
+def preferences_of(request: web.BaseRequest) -> Preferences | None:
+    """What the sender likes to see; the owner of the program, who has no account, keeps it in a cookie. None: unsaid."""
+    caller = caller_of(request)
+    if caller.has_account:
+        return read_preferences(caller.preferences)
+    kept = request.cookies.get(LIKES) if caller.rank is Rank.OWNER else None
+    return read_preferences(unquote(kept[:_MOST])) if kept else None
 
 
 def place_of(request: web.Request) -> Place:

@@ -197,8 +197,7 @@ class Live:
         channel = self._books.get(name)
         if channel is None:
             assert self.desk is not None
-            owner_id, portfolio_id = (unquote(part) for part in name.removeprefix(BOOK_PREFIX).split("/"))
-            channel = self._books[name] = BookChannel(owner_id, portfolio_id, name, self._renderer, self.desk)
+            channel = self._books[name] = BookChannel(name, self._renderer, self.desk)
         return channel
 
     def _screen_channel(self, name: str) -> Channel:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from ..errors import RequestError
 from ..watch import Watch
+from .api.books import rate_into
 from .api.desk import Desk
 from .contexts.book import holdings_of, worth_of
 from .live_channel import Channel
@@ -15,18 +16,17 @@ PREFIX = "book/"
 _EVERY_MS = 1000
 
 
-def book_channel(owner_id: str, portfolio_id: str) -> str:
-    """The channel's name."""
-    return PREFIX + quote(owner_id, safe="") + "/" + quote(portfolio_id, safe="")
+def book_channel(owner_id: str, portfolio_id: str, currency: str = "") -> str:
+    """The channel's name. `currency`: in which its owner wants to read sums."""
+    return PREFIX + "/".join(quote(part, safe="") for part in (owner_id, portfolio_id, currency))
 
 
 class BookChannel(Channel):
     """Figures and positions of one portfolio, each second."""
 
-    def __init__(self, owner_id: str, portfolio_id: str, name: str, renderer: Renderer, desk: Desk) -> None:
+    def __init__(self, name: str, renderer: Renderer, desk: Desk) -> None:
         super().__init__(name, renderer)
-        self._owner_id = owner_id
-        self._portfolio_id = portfolio_id
+        self._owner_id, self._portfolio_id, self._currency = map(unquote, name.removeprefix(PREFIX).split("/"))
         self._desk = desk
         self._due_ms = 0
 
@@ -40,9 +40,10 @@ class BookChannel(Channel):
             if book is None:
                 return
             value = self._desk.appraiser.value(book.kept, now_ms)
+            rate = rate_into(self._desk, book, self._currency)
         except RequestError:
             return
-        self.put("worth", "fragments/_worth.html", worth_of(value), tick)
+        self.put("worth", "fragments/_worth.html", worth_of(value, rate), tick)
         self.put("holdings", "fragments/_holdings.html", holdings_of(value), tick)
 
     def forget(self) -> None:

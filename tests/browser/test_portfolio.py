@@ -59,6 +59,24 @@ async def test_portfolio_made_and_imported_shows_profit_that_moves(demo: Program
     await shot(light, "portfolio-light")
 
 
+async def test_columns_of_an_unknown_file_are_chosen_by_keyboard_without_scripts(demo: Program, look: Open) -> None:
+    page = await look(demo, "/portfolio", owner=True, scripts=False, tolerant=True)
+    await page.get_by_label("Name").fill("By hand")
+    await page.get_by_role("button", name="New portfolio").click()
+    await page.get_by_role("link", name="Import a file").click()
+    await page.get_by_label("or its text").fill("Wann,Type,Coin,Menge,Price\n2026-01-01,buy,BTC,0.5,40000\n")
+    await page.get_by_role("button", name="Look at it").press("Enter")
+    await page.get_by_label("Time").press("w")
+    await page.get_by_label("Quantity").press("m")
+    await shot(page, "columns-unknown")
+    await page.get_by_role("button", name="Look again").press("Enter")
+    await expect(page.get_by_role("row", name="BTC 0.5 40000 USD")).to_be_visible()
+    await page.set_viewport_size({"width": 320, "height": 900})
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await page.get_by_role("button", name="Import 1 transaction").press("Enter")
+    await expect(page.locator("#holdings tbody tr")).to_have_count(1)
+
+
 async def test_watchlist_is_made_by_a_person_without_scripts(demo: Program, look: Open) -> None:
     page = await look(demo, "/watchlist", owner=True, scripts=False)
     await page.get_by_label("Name of the list").fill("main")

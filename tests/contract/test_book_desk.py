@@ -199,9 +199,34 @@ async def test_row_that_another_program_made_nonsense_of_is_named(store: Databas
         assert mended.trouble == ""
 
 
-async def _set(store: Database, transaction_id: str, column: str, value: str) -> None:
+async def test_portfolio_row_of_an_unknown_cost_method_is_named_and_in_nobodys_way(store: Database) -> None:
+    desk = desk_on(store)
+    book = await desk.create(OWNER, "Main", "USD", CostMethod.FIFO)
+    other = await desk.create(OWNER, "Other", "USD", CostMethod.AVERAGE)
+    await desk.add(OWNER, book.portfolio.portfolio_id, entry("buy", "BTC", 2, 3))
+    await _set(store, book.portfolio.portfolio_id, "cost_method", "lifo", table="portfolios", key="portfolio_id")
+    again = desk_on(store)
+    wrong, right = sorted(await again.shelf(OWNER), key=lambda one: one.portfolio.name)
+    assert (wrong.ledger, wrong.sealed) == (None, True)
+    assert wrong.trouble.startswith("Its cost method is 'lifo', which is neither average nor fifo, so another program has")
+    assert f"correct the row {book.portfolio.portfolio_id!r} in the table portfolios" in wrong.trouble
+    assert told(right.ledger) == told(other.ledger)
+    with pytest.raises(RequestError, match="Nothing can be written"):
+        await again.add(OWNER, wrong.portfolio.portfolio_id, entry("buy", "BTC", 1, 1))
+    await again.add(OWNER, right.portfolio.portfolio_id, entry("buy", "BTC", 1, 1))
+    await again.remove(OWNER, wrong.portfolio.portfolio_id)
+    assert [one.name for one in await again.bin(OWNER)] == ["Main"]
+    await _set(store, book.portfolio.portfolio_id, "cost_method", "fifo", table="portfolios", key="portfolio_id")
+    mended = await desk_on(store).restore(OWNER, book.portfolio.portfolio_id)
+    assert (mended.trouble, len(mended.entries)) == ("", 1)
+    assert mended.ledger is not None
+
+
+async def _set(
+    store: Database, name: str, column: str, value: str, *, table: str = "portfolio_transactions", key: str = "transaction_id"
+) -> None:
     """As a person does with the database's own shell."""
-    statement = f"UPDATE portfolio_transactions SET {column} = '{value}' WHERE transaction_id = '{transaction_id}'"
+    statement = f"UPDATE {table} SET {column} = '{value}' WHERE {key} = '{name}'"
     if isinstance(store, PostgresStore):
         connection = await asyncpg.connect(store._dsn.url)
         await connection.execute(statement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -132,6 +133,59 @@ async def test_import_with_a_bad_line_names_it_and_offers_no_button(client: Clie
     status, shown = await post(client, f"{address}/import", upload(csv="what,is,this\n1,2,3\n"))
     assert (status, "not known" in shown) == (400, True)
     assert (await post(client, f"{address}/import", upload(csv=" ")))[0] == 400
+
+
+FOREIGN = "Wann,Was,Coin,Menge,Kurs,Fee\n2025-11-20 10:00:00,buy,BTC,0.5,40000,none\n2025-11-20 11:00:00,sell,BTC,0.1,50000,\n"
+COLUMNS = {"time": "wann", "type": "was", "coin": "coin", "quantity": "menge", "price": "kurs", "fee": "fee"}
+
+
+def chosen(shown: str) -> dict[str, str]:
+    """What the form of the columns would send as it stands, the file and the choice that it was shown for included."""
+    found = dict.fromkeys(re.findall(r'<select id="(map-\w+)"', shown), "")
+    for name, inside in re.findall(r'<select id="(map-\w+)"[^>]*>(.*?)</select>', shown, re.S):
+        marked = re.search(r'<option value="([^"]*)" selected>', inside)
+        found[name] = html.unescape(marked[1]) if marked else ""
+    text = re.search(r'<textarea name="csv" hidden[^>]*>\n(.*?)</textarea>', shown, re.S)
+    told = re.search(r'name="told" value="([^"]*)"', shown)
+    assert text is not None
+    assert told is not None
+    return {**found, "csv": html.unescape(text[1]), "told": html.unescape(told[1])}
+
+
+async def test_import_of_an_unknown_file_is_read_by_the_columns_that_a_person_names(client: Client) -> None:
+    address = await begin(client)
+    status, shown = await post(client, f"{address}/import", upload(file=FOREIGN))
+    assert (status, "not known" in shown) == (400, True)
+    form = chosen(shown)
+    assert {name: column for name, column in form.items() if name.startswith("map-") and column} == {
+        "map-coin": "coin",
+        "map-fee": "fee",
+    }
+    assert "Wann · 2025-11-20 10:00:00" in shown
+    form |= {f"map-{field}": column for field, column in COLUMNS.items()}
+    status, shown = await post(client, f"{address}/import", upload(**form))
+    assert (status, "1 that cannot be read" in shown, 'name="confirm"' in shown) == (200, True, False)
+    form = chosen(shown)
+    assert {field: form[f"map-{field}"] for field in COLUMNS} == COLUMNS
+    status, shown = await post(client, f"{address}/import", upload(**{**form, "map-fee": ""}))
+    assert (status, "2 new, 0 that the portfolio has already" in shown) == (200, True)
+    assert await post(client, f"{address}/import", upload(**chosen(shown), confirm="yes")) == (303, address)
+    assert "Transactions <small>2</small>" in await page(client, address)
+
+
+async def test_import_confirmed_with_other_columns_than_those_shown_is_shown_again(client: Client) -> None:
+    address = await begin(client)
+    generic = "time,type,coin,quantity,price,other\n2025-11-20 10:00:00,buy,BTC,0.5,40000,30000\n"
+    status, shown = await post(client, f"{address}/import", upload(csv=generic))
+    assert (status, "1 new" in shown) == (200, True)
+    changed = {**chosen(shown), "map-price": "other", "confirm": "yes"}
+    status, shown = await post(client, f"{address}/import", upload(**changed))
+    assert (status, "look at the rows again" in shown, "30000 USD" in shown) == (200, True, True)
+    assert "Nothing was entered yet" in await page(client, address)
+    status, shown = await post(client, f"{address}/import", upload(**{**chosen(shown), "map-coin": ""}))
+    assert (status, "No column holds the coin" in shown, 'name="map-coin" aria-invalid="true"' in shown) == (400, True, True)
+    again = {**chosen(shown), "map-coin": "coin"}
+    assert "1 new" in (await post(client, f"{address}/import", upload(**again)))[1]
 
 
 async def test_portfolio_deleted_can_be_taken_back(client: Client) -> None:

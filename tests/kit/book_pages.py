@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from marketwatch.portfolio.imports.read import Layout
 from marketwatch.web.contexts.book import (
     FigureView,
     HoldingsView,
@@ -28,6 +29,7 @@ from marketwatch.web.contexts.book_pages import (
     TransactionPage,
     WatchlistsPage,
 )
+from marketwatch.web.contexts.import_columns import columns_view
 from marketwatch.web.format import NOTHING
 
 
@@ -47,7 +49,7 @@ def book_pages(text: str) -> Iterator[tuple[str, Any]]:
     yield "fragments/_worth.html", worth
     yield "fragments/_holdings.html", holdings
     yield "fragments/_holdings.html", HoldingsView((), (), 0, "")
-    summary = SummaryView("/portfolio/p", text, text, text, text, NOTHING, NOTHING, NOTHING, text)
+    summary = SummaryView("/portfolio/p", text, text, text, text, NOTHING, NOTHING, NOTHING, text, text)
     fields = dict.fromkeys((*FIELDS, "version", "name", "base_currency", "cost_method"), text)
     yield "portfolios.html", PortfoliosPage((summary,), ((text, "/portfolio/p/restore"),), fields, text)
     yield "portfolios.html", PortfoliosPage((), (), fields, "")
@@ -61,11 +63,13 @@ def book_pages(text: str) -> Iterator[tuple[str, Any]]:
     form = (text, "/portfolio/p", text, "/portfolio/p/transactions", "/portfolio/p/transactions/t/delete", text)
     yield "transaction.html", TransactionPage(*form, fields, (("buy", text),), text, "price")
     wrong = ((1, text, text),)
+    selects = columns_view(Layout((text, "b"), (text, "B"), (text, ""), {"time": text}))
     read = FileRow(1, True, text, text, text, text, text, text)
     for problems in (wrong, ()):
-        file = FileView(text, 1, 1, ((text, text),), (read,), 2, problems, len(problems), wrong)
-        yield "import.html", ImportPage("/portfolio/p", text, "/portfolio/p/import", text, wrong, file, text)
-    yield "import.html", ImportPage("/portfolio/p", text, "/portfolio/p/import", "", (), None, "")
+        file = FileView(text, 1, 1, (read,), 2, problems, len(problems), wrong)
+        for columns in (None, selects):
+            yield "import.html", ImportPage("/portfolio/p", text, "/portfolio/p/import", text, wrong, file, columns, text)
+    yield "import.html", ImportPage("/portfolio/p", text, "/portfolio/p/import", "", (), None, None, "")
     item = ItemView(text, "/symbols/x", text, text, NOTHING)
     yield "watchlists.html", WatchlistsPage((ListView("w", text, 1, (item, item)),), text, (text,), text)
     yield "watchlists.html", WatchlistsPage((), "", (), "")

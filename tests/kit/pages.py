@@ -335,7 +335,9 @@ def pages(watch: Watch) -> Iterator[Given]:
     yield Given("search.html", search(watch, HOSTILE))
     yield Given("search.html", search(watch, ""))
     for signed_in, possible in ((True, True), (False, True), (False, False)):
-        yield Given("owner.html", OwnerPage(signed_in, possible, HOSTILE, HOSTILE, HOSTILE, HOSTILE))
+        yield Given(
+            "owner.html", OwnerPage(signed_in, possible, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), True)
+        )
     yield from account_pages()
     for code in (401, 403, 404, 429, 500):
         yield Given("error.html", ErrorPage(code, HOSTILE, HOSTILE))

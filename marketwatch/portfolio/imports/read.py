@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from ...model.portfolio import Portfolio, Transaction
 from ..amounts import plain
@@ -15,7 +15,7 @@ from ..errors import ImportRefused, TransactionError
 from ..ledger import at_par
 from . import binance, coinbase, generic, kraken
 from .draft import Context, Draft, Parse, Reading, RowProblem, each_row
-from .table import Table, headers, records, table
+from .table import PREAMBLE, Table, headers, named, normal, records, table
 
 MOST_PROBLEMS = 200
 Key = tuple[str, str]
@@ -68,6 +68,16 @@ FORMATS = (
 _GENERIC = "generic"
 
 
+class Layout(NamedTuple):
+    """The columns of a file of no known venue. `columns`: normal names, by which a mapping may call them; `titles`: as written;
+    `sample`: the cells below them; `fields`: the column of each field, as far as titles or a mapping tell."""
+
+    columns: tuple[str, ...]
+    titles: tuple[str, ...]
+    sample: tuple[str, ...]
+    fields: Mapping[str, str]
+
+
 class PreviewRow(NamedTuple):
     """A transaction that the file holds. `duplicate`: the portfolio has it already, or the file twice under one id."""
 
@@ -113,11 +123,12 @@ def preview(
     mapping: Mapping[str, str] | None = None,
 ) -> Preview:
     """Read a CSV file. `known`: keys of the portfolio's transactions. `mapping`: column titles by field, for a generic file
-    whose titles do not speak for themselves. Raises ImportRefused, and nothing else, for what is no such file at all."""
+    whose titles do not speak for themselves; "" is no column. Raises ImportRefused, and nothing else, for what is no such file
+    at all."""
     found = records(data)
-    format_, header = _detect(found, mapping)
+    format_, header = _detect(found, mapping) or _unknown()
     read = table(found, header)
-    fields = _fields(read, mapping) if format_ is None else {}
+    fields = _fields(read.columns, read.titles, mapping) if format_ is None else {}
     reading = Reading()
     context = Context(portfolio.base_currency, at_par(portfolio.base_currency))
     if format_ is None:
@@ -137,34 +148,61 @@ def preview(
     )
 
 
-def _detect(found: list[tuple[int, list[str]]], mapping: Mapping[str, str] | None) -> tuple[Format | None, int]:
-    """The format and the number of its header's record; None is the generic one."""
+def layout(data: bytes, mapping: Mapping[str, str] | None = None) -> Layout | None:
+    """Which column holds what, where that can be told: None for a file that is known by its header. `mapping` as above, and
+    what it says of columns that are not there is left out. Raises ImportRefused for what is no CSV."""
+    found = records(data, PREAMBLE + 1)
+    format_, header = _detect(found, mapping) or (None, _likely(found))
+    if format_ is not None:
+        return None
+    columns, titles = named(found[header][1])
+    below = found[header + 1][1] if header + 1 < len(found) else []
+    sample = tuple(cell.strip() for cell in [*below, *[""] * len(columns)][: len(columns)])
+    fields = {field: name for field, name in _told(columns, titles, mapping) if name is not None}
+    return Layout(columns, titles, sample, fields)
+
+
+def _detect(found: list[tuple[int, list[str]]], mapping: Mapping[str, str] | None) -> tuple[Format | None, int] | None:
+    """The format and the number of its header's record; no format is the generic one. None: nothing known."""
     heads = list(headers(found))
     if mapping is None:
         matches = [(len(one.needs), one, at) for at, names in heads for one in FORMATS if one.needs <= names]
         if matches:
             _, best, at = max(matches, key=lambda match: (match[0], -match[2]))
             return best, at
-    wanted = {_normal(title) for title in (mapping or {}).values()}
+    wanted = {normal(title) for title in (mapping or {}).values() if title}
     for at, names in heads:
-        if (mapping is not None and wanted <= names) or set(generic.NEEDED) <= generic.mapping_of(names).keys():
+        if (wanted and wanted <= names) or set(generic.NEEDED) <= generic.mapping_of(names).keys():
             return None, at
-    if mapping is not None:
-        return None, 0
+    return None if mapping is None else (None, _likely(found))
+
+
+def _likely(found: list[tuple[int, list[str]]]) -> int:
+    """The record that looks most like a header: most titles that are known, then the most cells."""
+    scored = ((len(generic.mapping_of(names)), len(names), -at) for at, names in headers(found))
+    return -max(scored)[2]
+
+
+def _unknown() -> NoReturn:
     known = ", ".join(one.title for one in FORMATS)
-    needed = "any other CSV needs the columns time, type, coin and quantity"
+    needed = "of any other CSV say which columns hold time, type, coin and quantity"
     raise ImportRefused(f"The header of this file is not known. Known are: {known}; {needed}.")
 
 
-def _normal(title: str) -> str:
-    return " ".join(title.replace("_", " ").lower().split())
+def _told(columns: Sequence[str], titles: Sequence[str], mapping: Mapping[str, str] | None) -> Iterator[tuple[str, str | None]]:
+    """Each field with its column, as far as titles tell; then those of the mapping, None where it names no column."""
+    told = mapping or {}
+    yield from ((field, name) for field, name in generic.mapping_of(columns).items() if field not in told)
+    for field, title in told.items():
+        if title:
+            yield field, next((name for name, own in zip(columns, titles, strict=True) if title in (own, name)), None)
 
 
-def _fields(read: Table, mapping: Mapping[str, str] | None) -> dict[str, str]:
-    fields = generic.mapping_of(read.columns)
-    for field, title in (mapping or {}).items():
-        column = next((name for name, own in zip(read.columns, read.titles, strict=True) if title in (own, name)), None)
+def _fields(columns: Sequence[str], titles: Sequence[str], mapping: Mapping[str, str] | None) -> dict[str, str]:
+    fields = {}
+    for field, column in _told(columns, titles, mapping):
         if field not in generic.FIELDS or column is None:
+            title = (mapping or {}).get(field, "")
             raise ImportRefused(f"The column {title[:40]!r} for {field[:40]!r} is not in this file, or there is no such field.")
         fields[field] = column
     for field in generic.NEEDED:

@@ -13,7 +13,9 @@ from ..errors import ImportRefused
 MOST_BYTES = 10_000_000
 MOST_ROWS = 100_000
 MOST_CELL = 10_000
-_PREAMBLE = 12
+PREAMBLE = 12
+"""The header is one of so many records at the beginning."""
+
 _SEPARATORS = ",;\t|"
 
 
@@ -41,8 +43,8 @@ def normal(title: str) -> str:
     return " ".join(title.replace("\ufeff", "").replace("_", " ").lower().split())
 
 
-def records(data: bytes) -> list[tuple[int, list[str]]]:
-    """The non-empty records of a file with their lines. Raises ImportRefused."""
+def records(data: bytes, most: int = 0) -> list[tuple[int, list[str]]]:
+    """The non-empty records of a file with their lines, all of them or the first `most`. Raises ImportRefused."""
     if len(data) > MOST_BYTES:
         raise ImportRefused(f"The file has {len(data):,} bytes; {MOST_BYTES:,} are the most. Export a shorter span.")
     text = decoded(data)
@@ -52,6 +54,8 @@ def records(data: bytes) -> list[tuple[int, list[str]]]:
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 found.append((reader.line_num, cells))
+            if len(found) == most:
+                break
             if len(found) > MOST_ROWS:
                 raise ImportRefused(f"The file has more than {MOST_ROWS:,} rows. Export a shorter span.")
     except csv.Error as error:
@@ -80,14 +84,13 @@ def decoded(data: bytes) -> str:
 
 def _separator(text: str) -> str:
     """The separator that the first lines use most."""
-    head = text[:20_000].splitlines()[:_PREAMBLE]
+    head = text[:20_000].splitlines()[:PREAMBLE]
     return max(_SEPARATORS, key=lambda separator: max((line.count(separator) for line in head), default=0))
 
 
 def table(found: list[tuple[int, list[str]]], header: int) -> Table:
     """The table below the record of number `header`. Rows with too many cells or too long ones raise ImportRefused."""
-    titles = tuple(cell.strip().replace("\ufeff", "") for cell in found[header][1])
-    columns = tuple(_unique(normal(title) for title in titles))
+    columns, titles = named(found[header][1])
     rows = []
     for line, cells in found[header + 1 :]:
         if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
@@ -99,6 +102,12 @@ def table(found: list[tuple[int, list[str]]], header: int) -> Table:
     return Table(columns, titles, rows)
 
 
+def named(header: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Normal names and titles of the columns below these cells."""
+    titles = tuple(cell.strip().replace("\ufeff", "") for cell in header)
+    return tuple(_unique(normal(title) for title in titles)), titles
+
+
 def _unique(names: Iterable[str]) -> Iterator[str]:
     seen: dict[str, int] = {}
     for name in names:
@@ -108,5 +117,6 @@ def _unique(names: Iterable[str]) -> Iterator[str]:
 
 def headers(found: list[tuple[int, list[str]]]) -> Iterator[tuple[int, frozenset[str]]]:
     """Records that may be the header, the first ones, as sets of normal names."""
-    for number, (_, cells) in enumerate(found[:_PREAMBLE]):
-        yield number, frozenset(normal(cell) for cell in cells if cell.strip())
+    for number, (_, cells) in enumerate(found[:PREAMBLE]):
+        columns, titles = named(cells)
+        yield number, frozenset(name for name, title in zip(columns, titles, strict=True) if title)

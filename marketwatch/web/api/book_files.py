@@ -32,9 +32,8 @@ class ImportQuery(msgspec.Struct, frozen=True):
 
 
 class ImportBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A CSV file as text. `mapping`: titles of columns by field, for a file whose titles do not speak for themselves.
-
-    `preview`: only say what would be imported."""
+    """A CSV file as text. `mapping`: titles of columns by field, for a file whose titles do not speak for themselves; "" is
+    no column. `preview`: only say what would be imported."""
 
     csv: Annotated[str, Meta(max_length=MAX_FILE_BYTES)]
     preview: bool = False

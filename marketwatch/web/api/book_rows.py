@@ -83,7 +83,7 @@ class PortfolioRow(msgspec.Struct, frozen=True):
     portfolio_id: str
     name: str
     base_currency: str
-    cost_method: CostMethod
+    cost_method: CostMethod | None
     version: int
     created_at: str
     updated_at: str
@@ -171,7 +171,7 @@ def portfolio_row(portfolio: Portfolio, count: int, value: Valuation | None, tro
         portfolio_id=portfolio.portfolio_id,
         name=portfolio.name,
         base_currency=portfolio.base_currency,
-        cost_method=portfolio.cost_method,
+        cost_method=None if portfolio.trouble else portfolio.cost_method,
         version=portfolio.version,
         created_at=iso(portfolio.created_ms),
         updated_at=iso(portfolio.updated_ms),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ...model.valuation import Valuation
+from ...model.valuation import Rate, Valuation
 from ...portfolio.book import Book
 from ..envelope import iso
 from .action import Action
@@ -106,6 +106,13 @@ def valued(desk: Desk, book: Book) -> Valuation | None:
     if desk.slot.current is None or book.ledger is None:
         return None
     return desk.appraiser.value(book.kept, desk.market_now_ms())
+
+
+def rate_into(desk: Desk, book: Book, currency: str) -> Rate | None:
+    """From a book's base currency into another one; None where there is no market, no way, no need or no other one."""
+    if desk.slot.current is None or not currency:
+        return None
+    return desk.appraiser.rate(book.portfolio.base_currency, currency, desk.market_now_ms())
 
 
 def row_of(desk: Desk, book: Book) -> PortfolioRow:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ...model.portfolio import Portfolio
-from ...model.valuation import PositionValue, Valuation
+from ...model.valuation import PositionValue, Rate, Valuation
 from ...portfolio.book import Book
 from .. import format as fmt
 from ..format import NOTHING, Signed
@@ -74,7 +74,7 @@ class HoldingsView:
 
 
 class SummaryView(NamedTuple):
-    """A portfolio in the list."""
+    """A portfolio in the list. `elsewhere`: its value in the currency that its owner wants to read sums in."""
 
     href: str
     name: str
@@ -85,18 +85,20 @@ class SummaryView(NamedTuple):
     realized: Signed
     today: Signed
     missing: str
+    elsewhere: str = ""
 
 
-def worth_of(value: Valuation) -> WorthView:
-    """Value, cost, gains and today's change."""
+def worth_of(value: Valuation, rate: Rate | None = None) -> WorthView:
+    """Value, cost, gains and today's change; the value also in another currency, where there is a rate."""
     base = value.base_currency
+    elsewhere = _elsewhere(value, rate)
     roi = fmt.signed(value.roi_pct)
     gain, open_, done = (_signed(one) for one in (value.gain, value.unrealized, value.realized))
     today, today_pct = _signed(value.change_today), fmt.signed(value.change_today_pct)
     share = f"{roi.text} of {money(value.net_invested)} paid in" if value.roi_pct is not None else ""
     return WorthView(
         figures=(
-            FigureView("Value", money(value.value), base),
+            FigureView("Value", money(value.value), f"{base} · {elsewhere}" if elsewhere else base),
             FigureView("Gain", gain.text, share, gain.tone),
             FigureView("Today", today.text, today_pct.text if value.change_today_pct is not None else "", today.tone),
             FigureView("Unrealised", open_.text, f"cost {money(value.cost)}", open_.tone),
@@ -157,20 +159,21 @@ def _slices(parts: list[PositionValue], value: Valuation) -> list[SliceView]:
     return found
 
 
-def summary_of(book: Book, value: Valuation | None) -> SummaryView:
+def summary_of(book: Book, value: Valuation | None, rate: Rate | None = None) -> SummaryView:
     """A row of the list of portfolios."""
     one = book.portfolio
     count = f"{len(book.entries)} transaction{'' if len(book.entries) == 1 else 's'}"
     return SummaryView(
         href=book_href(one),
         name=one.name,
-        detail=f"{one.base_currency} · {one.cost_method.value} · {count}",
+        detail=one.base_currency if book.sealed else f"{one.base_currency} · {one.cost_method.value} · {count}",
         value=money(None if value is None else value.value),
         cost=money(None if value is None else value.cost),
         unrealized=NOTHING if value is None else _signed(value.unrealized),
         realized=NOTHING if value is None else _signed(value.realized),
         today=NOTHING if value is None else fmt.signed(value.change_today_pct),
         missing=book.trouble or ("" if value is None or not value.missing_prices else ", ".join(value.missing_prices)),
+        elsewhere="" if value is None else _elsewhere(value, rate),
     )
 
 
@@ -185,6 +188,12 @@ def money(value: Decimal | None) -> str:
         return fmt.UNKNOWN
     size = abs(value)
     return fmt.number(float(value), 2 if size >= 1 or not size else 4)
+
+
+def _elsewhere(value: Valuation, rate: Rate | None) -> str:
+    if rate is None or value.value is None:
+        return ""
+    return f"{money(value.value * Decimal(rate.price))} {rate.currency}"
 
 
 def _signed(value: Decimal | None) -> Signed:

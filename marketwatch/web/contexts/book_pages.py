@@ -12,6 +12,7 @@ from ...portfolio.imports.read import Preview
 from .. import format as fmt
 from .book import HoldingsView, SummaryView, WorthView, book_href
 from .book_course import CourseView
+from .import_columns import ColumnsView
 
 MOST_ROWS = 200
 FIELDS = ("type", "coin_id", "quantity", "price", "currency", "fee", "fee_currency", "rate", "time", "note")
@@ -91,12 +92,11 @@ class FileRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FileView:
-    """What a file holds. `mapping`: field and column of a file whose columns are told."""
+    """What a file holds."""
 
     title: str
     new: int
     duplicates: int
-    mapping: tuple[tuple[str, str], ...]
     rows: tuple[FileRow, ...]
     more: int
     problems: tuple[tuple[int, str, str], ...]
@@ -106,7 +106,8 @@ class FileView:
 
 @dataclass(frozen=True, slots=True)
 class ImportPage:
-    """Paste or choose a file; then `file` is what it holds and `text` the file itself, to be confirmed."""
+    """Paste or choose a file; then `file` is what it holds and `text` the file itself, to be confirmed. `columns`: where it can
+    be told which column holds what."""
 
     back: str
     name: str
@@ -114,6 +115,7 @@ class ImportPage:
     mistake: str
     problems: tuple[tuple[int, str, str], ...]
     file: FileView | None
+    columns: ColumnsView | None
     text: str
 
 
@@ -185,7 +187,6 @@ def file_view(found: Preview) -> FileView:
         title=found.title,
         new=len(found.rows) - duplicates,
         duplicates=duplicates,
-        mapping=tuple(found.mapping.items()),
         rows=tuple(_file_row(row.line, row.duplicate, row.transaction) for row in found.rows[:MOST_ROWS]),
         more=max(0, len(found.rows) - MOST_ROWS),
         problems=tuple((one.line, one.column, one.message) for one in found.problems[:MOST_ROWS]),

@@ -308,13 +308,14 @@ class Query(NamedTuple):
         )
 
 
-def select(facts: list[Facts], query: Query) -> list[Facts]:
-    """Filtered and sorted; unknown values last in either direction."""
+def select(facts: list[Facts], query: Query, first: Sequence[str] = ()) -> list[Facts]:
+    """Filtered and sorted, unknown values last in either direction. Unsorted, the symbols of `first` come first."""
     chosen = [item for item in facts if _matches(item, query)]
     _, sort, direction = VIEWS[query.view]
     sort, direction = query.sort or sort, query.direction or (direction if not query.sort else "")
     if not sort:
-        return chosen
+        places = {symbol: place for place, symbol in enumerate(first)}
+        return sorted(chosen, key=lambda item: places.get(item.instrument.symbol, len(places)))
     value = SORTS[sort]
     have = [item for item in chosen if value(item) is not None]
     down = direction == "desc" if direction else sort != "symbol"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from urllib.parse import urlencode
@@ -234,9 +235,9 @@ def chips_of(query: Query, everything: str) -> tuple[ChipView, ...]:
     )
 
 
-def market_of(watch: Watch, facts: list[Facts], query: Query, *, everything: str) -> MarketView:
-    """The table for one request, with a sparkline in each row."""
-    chosen = select(facts, query)
+def market_of(watch: Watch, facts: list[Facts], query: Query, *, everything: str, first: Sequence[str] = ()) -> MarketView:
+    """The table for one request, with a sparkline in each row. `first`: symbols that somebody wants to see first."""
+    chosen = select(facts, query, first)
     pages = max(1, -(-len(chosen) // PAGE_ROWS))
     page = min(query.page, pages)
     start = (page - 1) * PAGE_ROWS
@@ -263,13 +264,15 @@ def row_with_spark(watch: Watch, facts: Facts) -> RowView:
     return row_of(facts)._replace(spark=spark_of(closes, spark_tone(facts.change_1h)))
 
 
-def overview_page(watch: Watch, query: Query, *, now_ms: int, everything: str, stream: str) -> OverviewPage:
-    """The whole page `/`."""
+def overview_page(
+    watch: Watch, query: Query, *, now_ms: int, everything: str, stream: str, first: Sequence[str] = ()
+) -> OverviewPage:
+    """The whole page `/`. The stream changes rows where they stand, so their order is the page's own."""
     columns = columns_of(watch.state.table)
     facts = all_facts(watch, now_ms, columns)
     return OverviewPage(
         strip=strip_of(watch, facts, columns, now_ms),
-        market=market_of(watch, facts, query, everything=everything),
+        market=market_of(watch, facts, query, everything=everything, first=first),
         firing=firing_of(watch, now_ms),
         whales=whales_of(watch),
         feed=feed_view(watch),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from ...config import Settings
+from ..callers import preferences_of
 from ..contexts.errors import ConnectingPage
 from ..contexts.overview import Query
 from ..contexts.summary import overview_page
@@ -39,12 +40,14 @@ async def overview(request: web.Request) -> web.Response:
     scene = await open_scene(request, watch)
     if isinstance(scene, web.Response):
         return scene
+    likes = preferences_of(request)
     context = overview_page(
         scene.watch,
         Query.of(lambda name: request.query.get(name, "")),
         now_ms=scene.now_ms,
         everything=everything_label(request.app[SETTINGS]),
         stream=scene.stream("overview"),
+        first=likes.symbols if likes is not None else (),
     )
     return scene.page("overview.html", context)
 

@@ -13,8 +13,9 @@ from ...model.valuation import Valuation
 from ...portfolio.book import Book
 from ..api.book_past import RANGES, RangeName, Step, past_of
 from ..api.book_rows import TransactionBody, transaction_of
-from ..api.books import valued
+from ..api.books import rate_into, valued
 from ..api.desk import DESK
+from ..callers import preferences_of
 from ..contexts.book import book_href, holdings_of, summary_of, worth_of
 from ..contexts.book_course import CourseView, course_of
 from ..contexts.book_pages import (
@@ -33,6 +34,7 @@ from ..live_book import book_channel
 from ..owning import portfolio_owner
 
 routes = web.RouteTableDef()
+_METHODS = {CostMethod.AVERAGE: "average cost", CostMethod.FIFO: "first in, first out"}
 _ONE = "/portfolio/{portfolio_id}"
 _ENTRY = _ONE + "/transactions/{transaction_id}"
 
@@ -64,7 +66,10 @@ async def _list(request: web.Request, entry: Mapping[str, str], mistake: str, st
     desk, owner = request.app[DESK], portfolio_owner(request)
     shelf = await desk.books.shelf(owner)
     gone = [(one.name, f"{book_href(one)}/restore") for one in await desk.books.bin(owner)]
-    rows = tuple(summary_of(book, valued(desk, book)) for book in shelf)
+    currency = _currency(request)
+    bases = {book.portfolio.base_currency: book for book in shelf}
+    rates = {base: rate_into(desk, book, currency) for base, book in bases.items()}
+    rows = tuple(summary_of(book, valued(desk, book), rates[book.portfolio.base_currency]) for book in shelf)
     page = PortfoliosPage(
         rows, tuple(gone[:20]), {"name": "", "base_currency": "USD", "cost_method": "average", **entry}, mistake
     )
@@ -101,8 +106,8 @@ async def show(request: web.Request) -> web.Response:
     page = PortfolioPage(
         href=href,
         name=one.name,
-        detail=f"{one.base_currency} · {'first in, first out' if one.cost_method is CostMethod.FIFO else 'average cost'}",
-        worth=None if value is None else worth_of(value),
+        detail=one.base_currency if one.trouble else f"{one.base_currency} · {_METHODS[one.cost_method]}",
+        worth=None if value is None else worth_of(value, rate_into(desk, book, _currency(request))),
         holdings=None if value is None else holdings_of(value),
         course=await _course(request, book, value),
         entries=tuple(entry_view(entry, one) for entry in shown),
@@ -144,7 +149,13 @@ def _span(request: web.Request) -> tuple[RangeName, Step]:
 
 
 def _channel(request: web.Request) -> str:
-    return book_channel(portfolio_owner(request), request.match_info["portfolio_id"])
+    return book_channel(portfolio_owner(request), request.match_info["portfolio_id"], _currency(request))
+
+
+def _currency(request: web.Request) -> str:
+    """In which the caller wants to read sums; empty where nobody said so."""
+    likes = preferences_of(request)
+    return likes.currency if likes is not None else ""
 
 
 @routes.get("/stream/portfolio/{portfolio_id}")

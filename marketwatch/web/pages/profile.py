@@ -76,6 +76,7 @@ async def _preferences(visit: Visit, user: User, form: Mapping[str, Any]) -> str
     zone = field(form, "time_zone").strip() or "UTC"
     wanted: Any = {"theme": theme, "currency": currency, "time_zone": zone[:64], "symbols": symbols_of(field(form, "symbols"))}
     await visit.accounts.store.set_preferences(user.user_id, write_preferences(Preferences(**wanted)))
+    visit.accounts.identities.forget(user.user_id)
     return "preferences"
 
 

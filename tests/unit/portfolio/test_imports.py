@@ -8,7 +8,7 @@ import pytest
 
 from marketwatch.model.portfolio import Transaction
 from marketwatch.portfolio.errors import ImportRefused
-from marketwatch.portfolio.imports.read import Key, Preview, key_of, preview
+from marketwatch.portfolio.imports.read import Key, Preview, key_of, layout, preview
 from marketwatch.portfolio.ledger import Ledger
 from tests.kit.books import D, portfolio
 
@@ -231,6 +231,39 @@ def test_mapping_names_the_columns_of_an_unknown_file() -> None:
         read(text, time="Wann", type="Was", coin="Münze")
     with pytest.raises(ImportRefused, match="'Nichts'"):
         read(text, time="Nichts")
+
+
+def test_mapping_to_no_column_leaves_out_what_was_guessed() -> None:
+    text = "time,type,coin,quantity,price,fee\n2024-01-31 12:34:56,buy,BTC,1,40000,none\n"
+    assert [one.column for one in read(text).problems] == ["fee"]
+    assert read(text, fee="").new[0].fee == 0
+    with pytest.raises(ImportRefused, match="No column holds the coin"):
+        read(text, coin="")
+
+
+def test_mapping_finds_the_second_of_two_columns_of_one_name_below_a_preamble() -> None:
+    text = "An export of something\n\nWann,type,coin,Menge,Menge,price\n2024-01-31 12:34:56,buy,BTC,x,2,3\n"
+    assert read(text, time="Wann", quantity="menge 2").new[0].quantity == 2
+
+
+def test_layout_of_an_unknown_file_guesses_header_and_columns() -> None:
+    text = "Account of somebody,2024\nWann;Type;Coin;Menge\n2024-01-31;buy;BTC\n".replace(",", ";")
+    found = layout(text.encode())
+    assert found is not None
+    assert found.columns == ("wann", "type", "coin", "menge")
+    assert found.titles == ("Wann", "Type", "Coin", "Menge")
+    assert found.sample == ("2024-01-31", "buy", "BTC", "")
+    assert found.fields == {"type": "type", "coin": "coin"}
+    told = layout(text.encode(), {"time": "Wann", "type": "", "quantity": "nothing"})
+    assert told is not None
+    assert told.fields == {"time": "wann", "coin": "coin"}
+
+
+def test_layout_of_the_file_of_a_venue_is_none_until_it_is_told() -> None:
+    assert layout(KRAKEN_TRADES.encode()) is None
+    told = layout(KRAKEN_TRADES.encode(), {"coin": "pair"})
+    assert told is not None
+    assert told.fields["coin"] == "pair"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])

@@ -109,6 +109,17 @@ def test_sorting_puts_unknown_values_last_in_both_directions(name: str, directio
         assert found[:2] == [item.instrument.base for item in (rising if direction == "asc" else rising[::-1])]
 
 
+def test_symbols_that_somebody_prefers_come_first_unless_the_table_is_sorted() -> None:
+    rows = [facts(name, price=float(place)) for place, name in enumerate(("AAA", "BBB", "CCC", "DDD"))]
+
+    def shown(query: Query, *first: str) -> list[str]:
+        return [item.instrument.base for item in select(rows, query, [f"{name}USDT" for name in first])]
+
+    assert shown(Query(), "DDD", "NOT", "BBB") == ["DDD", "BBB", "AAA", "CCC"]
+    assert shown(Query(text="a"), "DDD") == ["AAA"]
+    assert shown(Query(sort="price", direction="asc"), "DDD", "BBB") == ["AAA", "BBB", "CCC", "DDD"]
+
+
 def test_views_keep_only_what_they_are_named_for() -> None:
     rows = [facts("UP", change_24h=2.0, volatility=0.1), facts("DOWN", change_24h=-3.0, volatility=0.4), facts("NEW")]
     shown: Callable[[str], list[str]] = lambda view: [f.instrument.base for f in select(rows, Query(view=view))]  # noqa: E731
