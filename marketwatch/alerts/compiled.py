@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.alerts import Rule
+from ..model.portfolio import LOCAL_OWNER
 from ..rules.errors import RuleError
+from ..rules.holdings import Holding
 from ..rules.nodes import Fact, Term, of_type
 from ..rules.program import Program, compile_rule
 from .machine import Timing
@@ -61,6 +63,11 @@ class Compiled:
         return tuple(one for one in (self.program, self.recover) if one is not None)
 
     @property
+    def holdings(self) -> tuple[Holding, ...]:
+        """Its terms of its author's own money, each once."""
+        return tuple({node.key: node for program in self.programs for node in program.holdings}.values())
+
+    @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Windows over which it compares with a symbol that is not the reference."""
         return tuple(dict.fromkeys(pair for program in self.programs for pair in program.pairs))
@@ -72,17 +79,19 @@ class Compiled:
 
 
 @lru_cache(maxsize=4096)
-def program_of(expression: str, intrabar: bool = False) -> Program:
-    """The program of an expression, compiled once, for every change of a rule asks for all of them again. Raises RuleError."""
-    return compile_rule(expression, intrabar=intrabar)
+def program_of(expression: str, intrabar: bool = False, owner_id: str = LOCAL_OWNER) -> Program:
+    """The program of an expression, compiled once, for every change of a rule asks for all of them again. `owner_id`: whose
+    portfolios it sees. Raises RuleError."""
+    return compile_rule(expression, intrabar=intrabar, owner_id=owner_id)
 
 
 def compiled(rule: Rule, symbols: Sequence[str], lists: Lists | None = None) -> Compiled:
     """The rule over `symbols`; `lists`: the watchlists. Never raises: what is wrong stands in `error`."""
     nowhere = np.zeros(len(symbols), np.bool_)
     try:
-        program = program_of(rule.expression, rule.intrabar)
-        recover = None if rule.recover is None else program_of(recovery(program, rule.recover), rule.intrabar)
+        program = program_of(rule.expression, rule.intrabar, rule.owner_id)
+        wanted = None if rule.recover is None else recovery(program, rule.recover)
+        recover = None if wanted is None else program_of(wanted, rule.intrabar, rule.owner_id)
         schedule = None if rule.schedule is None else read_schedule(rule.schedule)
     except (RuleError, ScheduleError) as error:
         return Compiled(rule, None, None, Scope.SYMBOL, nowhere, market_only=True, error=str(error))

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from ..model.alerts import Alert, AlertState, Rule
 from ..model.market import Samples
 from ..model.metrics import MetricTable, Window, WindowState
+from ..model.portfolio import LOCAL_OWNER
+from ..model.private import AUTHOR
 from ..model.system import Level
 from ..rules.live import Result
 from ..rules.nodes import walk
@@ -68,6 +70,8 @@ def begun(one: Compiled, result: Result, moment: Moment, column: int, name: str,
     terms = {key: number(value) for key, value in result.at(column).items()}
     metric = program.source if first is None else first.metric
     context: dict[str, Any] = {"time_ms": table.time_ms, "terms": terms}
+    if one.holdings:
+        context[AUTHOR] = rule.owner_id
     if state is AlertState.FIRING:
         context |= {
             "price": number(float(table.points["price"][column])),
@@ -115,13 +119,15 @@ def windows_of(wanted: tuple[str, ...], have: tuple[Window, ...], sample_ms: int
 
 
 def rule_facts(rule: Rule) -> dict[str, Any]:
-    """A rule as plain values."""
-    return {**rule._asdict(), "severity": rule.severity.value, "symbols": list(rule.symbols), "channels": list(rule.channels)}
+    """A rule as plain values, which everybody may know: without its author."""
+    facts = {**rule._asdict(), "severity": rule.severity.value, "symbols": list(rule.symbols), "channels": list(rule.channels)}
+    del facts[AUTHOR]
+    return facts
 
 
-def rule_of(facts: dict[str, Any]) -> Rule:
-    """The rule that `rule_facts` described."""
-    given = {name: facts[name] for name in Rule._fields if name in facts}
+def rule_of(facts: dict[str, Any], owner_id: str | None = None) -> Rule:
+    """The rule that `rule_facts` described; `owner_id`: its author, where that is known."""
+    given = {name: facts[name] for name in Rule._fields if name in facts} | {AUTHOR: owner_id or LOCAL_OWNER}
     given |= {"severity": Level(facts["severity"]), "symbols": tuple(facts["symbols"]), "channels": tuple(facts["channels"])}
     return Rule(**given)
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from ..bus import Publish
 from ..clock import Clock
-from ..errors import Conflict, NotFound, StoreError, Unavailable
+from ..errors import Conflict, Forbidden, NotFound, StoreError, Unavailable
 from ..model.alerts import Rule, RuleRemoval, Rules
 from ..model.system import Level, Notice
 from ..ports import MarketStore, UserDatabase, WriteBatch
+from .compiled import compiled
 from .rule_file import MOST_RULES
 from .rule_sheet import Mistake
 from .rulebook import with_mute
@@ -130,7 +131,8 @@ class RuleDesk:
     # Changes
 
     async def create(self, rule: Rule) -> Rule:
-        """A new rule under an id made of its name. Raises Conflict where there is one of that name, or no room."""
+        """A new rule of its `owner_id`, under an id made of its name. Raises Conflict where there is one of that name, or no
+        room."""
         async with self._work() as store:
             self._check_room()
             self._check_name(rule)
@@ -140,7 +142,10 @@ class RuleDesk:
         return made
 
     async def change(self, rule_id: str, rule: Rule, version: int | None = None) -> Rule:
-        """The next version of a rule; `version`: the one that the change was made from, a Conflict where that is past."""
+        """The next version of a rule; `version`: the one that the change was made from, a Conflict where that is past.
+
+        Its author stays the author, whoever changes it; `rule.owner_id` is who does it. Raises Forbidden where that is another
+        one and the rule would ask its author's money something new."""
         async with self._work() as store:
             present = self._present(rule_id)
             if version is not None and version != present.version:
@@ -148,9 +153,11 @@ class RuleDesk:
                     f'The rule "{present.name}" has version {present.version} by now, and the change was made from version '
                     f"{version}; look at the newest version and change that."
                 )
-            made = rule._replace(rule_id=rule_id, version=present.version, origin="user")
+            made = rule._replace(rule_id=rule_id, version=present.version, origin="user", owner_id=present.owner_id)
             if made == present:
                 return present
+            if rule.owner_id != present.owner_id:
+                _check_author(present, made)
             self._check_name(made)
             made = made if made.content == present.content else self._next(made)
             await self._commit(store, made)
@@ -310,3 +317,13 @@ class RuleDesk:
             message = "Your own rules are read and in force again."
             self._publish(Notice(_KEY, Level.INFO, message, self._clock.now_ms(), over=True))
         self._warned = False
+
+
+def _check_author(present: Rule, made: Rule) -> None:
+    """Nobody finds out about another one's money by asking it other questions. Raises Forbidden."""
+    asks = [(one.expression, one.recover) for one in (present, made)]
+    if asks[0] != asks[1] and compiled(made, ()).holdings:
+        raise Forbidden(
+            f'The rule "{made.name}" would look at the portfolios of whoever wrote it, so nobody else may change its '
+            "condition; copy it as a rule of your own."
+        )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ..errors import Conflict
+from ..model.portfolio import LOCAL_OWNER
 from ..ports import MarketStore
 from ..rules.history import History
 from ..rules.program import Program, compile_rule
@@ -48,9 +49,9 @@ class Lab:
         self.moments = Moments(self._archive)
 
     @staticmethod
-    def program(expression: str, *, intrabar: bool = False) -> Program:
-        """What an expression means, a condition or a number. Raises RuleError."""
-        return compile_rule(expression, condition=False, intrabar=intrabar)
+    def program(expression: str, *, intrabar: bool = False, owner_id: str = LOCAL_OWNER) -> Program:
+        """What an expression means, a condition or a number; `owner_id`: whose portfolios it sees. Raises RuleError."""
+        return compile_rule(expression, condition=False, intrabar=intrabar, owner_id=owner_id)
 
     async def preview(
         self, question: Question, *, per_day: float | None = None, asker: str | None = None, report: Report | None = None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InvalidRequest
+from ..portfolio.timeline import Money
 from ..rules.along import Along, along
 from ..rules.errors import RuleError
 from ..rules.frame import Frame
@@ -22,8 +23,9 @@ from ..rules.plan import Plan
 from ..rules.program import Program
 from ..rules.spans import matches
 from ..rules.studies import StudyColumn
-from ..rules.truth import Knowledge
+from ..rules.truth import F8, Knowledge
 from .archive import Archive
+from .own_money import OwnMoney
 from .question import DAY_MS, Question, question
 
 _MOST_LEAD_MS = DAY_MS
@@ -50,7 +52,8 @@ class Place(NamedTuple):
 
 def held(program: Program, frame: Frame, place: Place) -> tuple[dict[str, Found], list[Node]]:
     """The terms that memory can tell at a tick, by text, and the others."""
-    table, column = frame.table, list(frame.table.symbols).index(place.symbol)
+    table = frame.table
+    column = 0 if place.symbol == "*" else list(table.symbols).index(place.symbol)
     missing = [node for node in program.terms if not _is_held(node, frame, place)]
     plain = [node for node in program.terms if node not in missing and not isinstance(node, Indicator)]
     found: dict[str, Found] = {}
@@ -83,18 +86,18 @@ class Moments:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
 
-    async def live(self, program: Program, frame: Frame, place: Place) -> dict[str, Found]:
-        """Every term as of now. Raises StoreError."""
+    async def live(self, program: Program, frame: Frame, place: Place, money: Money | None = None) -> dict[str, Found]:
+        """Every term as of now. `money`: the books of the program's owner, for the past of its terms. Raises StoreError."""
         found, missing = held(program, frame, place)
         for node in missing:
-            found[node.key] = await self._stored(node, place, frame.table.time_ms)
+            found[node.key] = await self._stored(node, place, frame.table.time_ms, money)
         return {node.key: found[node.key] for node in program.terms}
 
-    async def _stored(self, node: Node, place: Place, now_ms: int) -> Found:
+    async def _stored(self, node: Node, place: Place, now_ms: int, money: Money | None) -> Found:
         """A term of which memory has no past, from the newest stored samples."""
         text = node.key if node.kind is Kind.BOOL else f"{node.key} > 0"
         try:
-            asked = self._question(text, place, now_ms)
+            asked = self._question(text, place, now_ms, money)
         except (InvalidRequest, RuleError):
             return Found(np.nan, WARMING, now_ms)
         if asked.lead_ms > _MOST_LEAD_MS:
@@ -107,35 +110,39 @@ class Moments:
         value = said.at(step).get(node.key, np.nan)
         return Found(value, STORED if np.isfinite(value) else WARMING, int(own.end_ms[step]))
 
-    async def past(self, program: Program, place: Place, at_ms: int) -> tuple[dict[str, Found], Along, bool]:
+    async def past(
+        self, program: Program, place: Place, at_ms: int, money: Money | None = None
+    ) -> tuple[dict[str, Found], Along, bool]:
         """Every term at a past moment, what it said on the way, and whether a rule of it rested, for the symbol was quiet or
-        its feed down. Raises StoreError, InvalidRequest, RuleError."""
+        its feed down. `money`: the books of the program's owner. Raises StoreError, InvalidRequest, RuleError."""
         text = program.expression.key
-        asked = self._question(text if program.kind is Kind.BOOL else f"({text}) > 0", place, at_ms)
+        asked = self._question(text if program.kind is Kind.BOOL else f"({text}) > 0", place, at_ms, money)
         said, own = await self._said(asked, place, at_ms)
         time_ms = int(own.end_ms[-1])
         rested = asked.rule.market_only and bool(own.resting[-1])
         return {key: Found(value, STORED, time_ms) for key, value in said.at(len(own) - 1).items()}, said, rested
 
     @staticmethod
-    def _question(text: str, place: Place, at_ms: int) -> Question:
+    def _question(text: str, place: Place, at_ms: int, money: Money | None) -> Question:
         return question(
             text, symbols=(place.symbol,), watched=place.watched, from_ms=max(0, at_ms - place.sample_ms), to_ms=at_ms,
-            sample_ms=place.sample_ms, reference=place.reference,
+            sample_ms=place.sample_ms, reference=place.reference, money=money,
         )  # fmt: skip
 
     async def _said(self, asked: Question, place: Place, at_ms: int) -> tuple[Along, History]:
         from_ms = max(0, at_ms - asked.lead_ms)
         lanes: dict[str, History] = {}
         columns = asked.columns | {"trades"}
-        for name in dict.fromkeys((place.symbol, *asked.needs)):
+        symbol = asked.symbols[0] if place.symbol == "*" else place.symbol
+        for name in dict.fromkeys((symbol, *asked.needs)):
             lanes[name] = await self._archive.history(
                 name, from_ms, at_ms, sample_ms=place.sample_ms, whales=asked.counts_whales, columns=columns
             )
-        return await asyncio.to_thread(_along, asked, place.symbol, lanes)
+        said = await OwnMoney(self._archive, asked).along(lanes, lanes[symbol])
+        return await asyncio.to_thread(_along, asked, symbol, lanes, said)
 
 
-def _along(asked: Question, symbol: str, lanes: Mapping[str, History]) -> tuple[Along, History]:
+def _along(asked: Question, symbol: str, lanes: Mapping[str, History], money: Mapping[str, F8]) -> tuple[Along, History]:
     reference = None if asked.reference is None else lanes.get(asked.reference)
     own = lanes[symbol]
-    return along(asked.program, own, windows=asked.windows, others=lanes, reference=reference), own
+    return along(asked.program, own, windows=asked.windows, others=lanes, reference=reference, money=money), own

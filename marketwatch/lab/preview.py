@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..alerts.compiled import Scope
 from ..alerts.machine import Timing
 from ..rules.truth import F8, I1, TRUE, Flags, compare, known_flags
 from .course import episodes, times
@@ -78,7 +79,7 @@ class Preview(NamedTuple):
 
 def preview(question: Question, trials: Sequence[Trial], per_day: float | None = None) -> Preview:
     """Put the trials of all symbols together. Runs in a thread."""
-    firings = sorted((one for trial in trials for one in _firings(trial)), key=lambda one: (one.fired_ms, one.symbol))
+    firings = sorted((one for trial in trials for one in _firings(question, trial)), key=lambda one: (one.fired_ms, one.symbol))
     lengths = [(one.resolved_ms - one.fired_ms) / 1000.0 for one in firings if one.resolved_ms is not None]
     steps = sum(trial.steps for trial in trials)
     bare, waited = sum(trial.bare for trial in trials), sum(trial.waited for trial in trials)
@@ -104,14 +105,16 @@ def preview(question: Question, trials: Sequence[Trial], per_day: float | None =
     )
 
 
-def _firings(trial: Trial) -> list[Firing]:
+def _firings(question: Question, trial: Trial) -> list[Firing]:
+    """Those of a rule about no symbol are of `*`, as they are live, and have no price."""
+    everywhere = question.rule.scope is Scope.SYSTEM
     return [
         Firing(
-            trial.symbol,
+            "*" if everywhere else trial.symbol,
             trial.at_ms(one.fired),
             None if one.resolved is None else trial.at_ms(one.resolved),
             _number(value),
-            _number(price),
+            None if everywhere else _number(price),
             len(one.notices),
         )
         for one, value, price in zip(trial.found, trial.triggers, trial.prices, strict=True)

@@ -14,6 +14,7 @@ from ..engine.grids import window_of
 from ..errors import ConfigError, InvalidRequest
 from ..model.alerts import Rule
 from ..model.metrics import Window
+from ..model.portfolio import LOCAL_OWNER
 from ..portfolio.timeline import Money
 from ..rules.catalogue import INTERVALS
 from ..rules.errors import RuleError
@@ -64,8 +65,7 @@ class Question:
     @cached_property
     def holdings(self) -> tuple[Holding, ...]:
         """Terms of one's own money that can be told."""
-        found = [node for one in self.rule.programs for node in of_type(one.expression, Holding)]
-        return tuple({node.key: node for node in found}.values()) if self.money is not None else ()
+        return self.rule.holdings if self.money is not None else ()
 
     @cached_property
     def priced(self) -> tuple[str, ...]:
@@ -113,20 +113,21 @@ def question(
     asks, for terms of their own money.
     """
     durations = durations or Durations()
-    program = compile_rule(expression, intrabar=durations.intrabar)
+    owner_id = LOCAL_OWNER if money is None else money.owner_id
+    program = compile_rule(expression, intrabar=durations.intrabar, owner_id=owner_id)
     if recover is not None:
         _recovering(program, recover)
     if durations.schedule is not None:
         _scheduled(durations.schedule)
     rule = Rule(
         "lab", 1, "Lab", expression, tuple(symbols), durations.for_ms or 0, recover, durations.keep_ms, durations.cooldown_ms,
-        schedule=durations.schedule, intrabar=durations.intrabar,
+        schedule=durations.schedule, intrabar=durations.intrabar, owner_id=owner_id,
     )  # fmt: skip
     one = compiled(rule, watched, lists)
     if one.error.startswith("There is no watchlist"):
         raise InvalidRequest(one.error)
     named = [name for name in listed(symbols, lists or {}) if name in symbols or name in watched]
-    chosen = _chosen(one, program, named, watched[:1] if money is not None else ())
+    chosen = _chosen(one, program, named, watched[:1])
     _bounded(chosen, from_ms, to_ms)
     windows = _windows(one, sample_ms, len(watched))
     lead_ms = _lead_ms(one, windows)
@@ -163,7 +164,7 @@ def _scheduled(text: str) -> None:
 
 def _chosen(one: Compiled, program: Program, symbols: Sequence[str], any_symbol: Sequence[str]) -> tuple[str, ...]:
     """The symbols of which there can be episodes. A rule about nothing but one's own money is looked at beside any symbol."""
-    if one.scope is Scope.SYSTEM and any_symbol and of_type(program.expression, Holding):
+    if one.scope is Scope.SYSTEM and program.holdings:
         return tuple(any_symbol)
     if one.scope is Scope.SYSTEM:
         raise InvalidRequest(
@@ -220,10 +221,14 @@ def _lead_ms(one: Compiled, windows: dict[str, Window]) -> int:
 def _notes(one: Compiled, *, known: bool) -> tuple[str, ...]:
     """What to know about the answer; `known`: the books are at hand."""
     found = []
-    money = {node.key for program in one.programs for node in of_type(program.expression, Holding)} if known else set()
+    money = [node.key for node in one.holdings]
     live = [name for program in one.programs for name in program.live_only if name not in money]
     if live:
         found.append(f"Nobody stores {', '.join(dict.fromkeys(live))}; in the past it counts as unknown.")
+    if money and not known:
+        found.append(
+            f"{', '.join(money)}: that is somebody's own money, which others do not see, so here it counts as unknown."
+        )
     return tuple(found)
 
 

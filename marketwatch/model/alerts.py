@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from .market import Trade
+from .portfolio import LOCAL_OWNER
 from .system import Level
 
 
@@ -30,6 +31,7 @@ class Rule(NamedTuple):
     `origin`: `file` for rules of the rules file, `user` for those made by page or API. `schedule`: when it is evaluated, as in
     `Mon-Fri 08:00-18:00 Europe/Berlin`; None: always. `intrabar`: its candle terms look at the open candle too. `note`: what
     the person who is woken should know. `muted_until_ms`: nobody is told before then (`FOREVER_MS`: until it is taken back).
+    `owner_id`: its author, whose portfolios it sees; rules of the file are the owner's of the program.
 
     A change makes a new `version`, but for `UNVERSIONED`: those say nothing about when it fires, and its episodes go on.
     """
@@ -53,6 +55,7 @@ class Rule(NamedTuple):
     intrabar: bool = False
     note: str = ""
     muted_until_ms: int | None = None
+    owner_id: str = LOCAL_OWNER
 
     @property
     def content(self) -> Rule:

@@ -171,14 +171,14 @@ class Valuations:
     """All marked portfolios at one sample step: travels over the bus. Columns over `portfolio_ids`, float64, NaN unknown.
 
     `columns[figure]`: value, upnl, cost, gain, roi and change_today_pct (per cent), change_today, cash, net_invested, realized,
-    income, expenses. `rows` has the row of each portfolio of the local owner by its name (small letters, single spaces).
-    `coins` has the place of each of that owner's coins in `positions[figure]`, summed over the portfolios: quantity, value,
-    cost, upnl, change_today (per cent), pnl_today; only the quantity is known when the portfolios count in unlike currencies.
+    income, expenses. `rows` has the row of each portfolio by the id of its owner and its name (small letters, single spaces).
+    `coins` has the place of each coin of an owner in `positions[figure]`, summed over that owner's portfolios: quantity, value,
+    cost, upnl, change_today (per cent), pnl_today; only the quantity is known when those count in unlike currencies.
     """
 
     time_ms: int
     portfolio_ids: tuple[str, ...]
-    rows: Mapping[str, int]
+    rows: Mapping[tuple[str, str], int]
     columns: Mapping[str, NDArray[np.float64]]
-    coins: Mapping[str, int]
+    coins: Mapping[tuple[str, str], int]
     positions: Mapping[str, NDArray[np.float64]]

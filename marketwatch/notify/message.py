@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from ..model.alerts import Alert, AlertState, Notification
+from ..model.private import open_context
 from ..model.system import Level
 from .channel import Message, Told
 
@@ -66,7 +67,7 @@ def alert_json(alert: Alert) -> dict[str, Any]:
         "severity": alert.severity.value,
         "late": alert.late,
         "acknowledged_at": None if alert.acknowledged_ms is None else iso(alert.acknowledged_ms),
-        "context": alert.context,
+        "context": open_context(alert),
     }
 
 

@@ -12,7 +12,6 @@ from functools import partial
 from ..bus import Publish
 from ..engine.candles import CandleBook
 from ..model.metrics import MetricTable
-from ..model.portfolio import LOCAL_OWNER
 from ..state import LiveState
 from .day import DAY_MS
 from .marks import Kept, MarkTable
@@ -34,15 +33,14 @@ class Marker:
         self._candles = candles
         self._publish = publish
         self._kept: tuple[Kept, ...] = ()
-        self._owner_id = LOCAL_OWNER
         self._table: MarkTable | None = None
         self._opened_ms = -1
         self._symbols: tuple[str, ...] = ()
         self._index: dict[str, int] = {}
 
-    def use(self, kept: Sequence[Kept], owner_id: str = LOCAL_OWNER) -> None:
-        """These portfolios from the next step on; `owner_id`: whose are found by name."""
-        self._kept, self._owner_id = tuple(kept), owner_id
+    def use(self, kept: Sequence[Kept]) -> None:
+        """These portfolios, of whomever, from the next step on."""
+        self._kept = tuple(kept)
         self._table = None
         if not self._kept:
             self._state.valuations = None
@@ -62,7 +60,6 @@ class Marker:
                 self._places(samples.symbols),
                 now_ms=now_ms,
                 opening=opening,
-                owner_id=self._owner_id,
             )
         elif now_ms - self._opened_ms >= _REOPEN_MS:
             self._opened_ms = now_ms

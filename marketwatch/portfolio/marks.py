@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.market import Instrument
-from ..model.portfolio import LOCAL_OWNER, Portfolio
+from ..model.portfolio import Portfolio
 from ..model.valuation import Valuations
 from .day import Day, day_of
 from .ledger import Ledger
 from .routes import F8, Board, Legs, Route, Routes, beside
 
+Places = Mapping[tuple[str, str], int]
 Opening = Callable[[Route | None], float | None]
 """The price of a route at 00:00 UTC."""
 
@@ -32,7 +33,7 @@ class Kept(NamedTuple):
 class MarkTable:
     """The columns of a fixed list of portfolios as of one day: build a new one when a ledger or the day changes.
 
-    `places`: the place of each watched symbol on the boards it will be asked about. `owner_id`: who asks by name.
+    `places`: the place of each watched symbol on the boards it will be asked about.
     """
 
     def __init__(
@@ -43,7 +44,6 @@ class MarkTable:
         *,
         now_ms: int,
         opening: Opening,
-        owner_id: str = LOCAL_OWNER,
     ) -> None:
         listed = list(instruments)
         self._kept = list(kept)
@@ -81,7 +81,7 @@ class MarkTable:
         table = np.array(cells, np.float64).reshape(len(cells), 8).T
         self._row, self._asset = table[0].astype(np.intp), table[1].astype(np.intp)
         self._quantity, self._cost, self._held, self._paid, self._at_market, self._flowed = table[2:].copy()
-        self._name(list(assets), owner_id)
+        self._name([coin for _, coin in assets])
         self.reopen(opening)
 
     def reopen(self, opening: Opening) -> None:
@@ -91,17 +91,19 @@ class MarkTable:
         self._then = np.where(held == 0.0, 0.0, held * opened[self._asset]) if len(held) else held
         self._before = self._cash_before + self._sum(self._then)
 
-    def _name(self, assets: Sequence[tuple[str, str]], owner_id: str) -> None:
-        """Names by which rules ask: portfolios of one owner, and coins over all of them."""
-        mine = [at for at, one in enumerate(self._kept) if one.portfolio.owner_id == owner_id]
-        self._rows = {_key(self._kept[at].portfolio.name): at for at in mine}
-        own = np.isin(self._row, mine)
-        self._mixed = len({self._kept[at].ledger.par for at in mine}) > 1
-        coins = sorted({assets[at][1] for at in self._asset[own].tolist()})
-        self._coins = {coin: at for at, coin in enumerate(coins)}
-        place = np.array([self._coins.get(coin, -1) for _, coin in assets], np.intp)
-        self._own = np.flatnonzero(own)
-        self._coin = place[self._asset[self._own]] if len(assets) else np.empty(0, np.intp)
+    def _name(self, coins: Sequence[str]) -> None:
+        """By what rules ask: an owner's portfolios by name, an owner's coins over all of these. `coins`: that of each asset."""
+        owners = [one.portfolio.owner_id for one in self._kept]
+        self._rows = {
+            (owner, _key(one.portfolio.name)): at for at, (owner, one) in enumerate(zip(owners, self._kept, strict=True))
+        }
+        cells = [(owners[row], coins[at]) for row, at in zip(self._row.tolist(), self._asset.tolist(), strict=True)]
+        self._coins = {place: at for at, place in enumerate(sorted(set(cells)))}
+        self._coin = np.array([self._coins[cell] for cell in cells], np.intp)
+        counted: dict[str, set[frozenset[str]]] = {}
+        for owner, one in zip(owners, self._kept, strict=True):
+            counted.setdefault(owner, set()).add(one.ledger.par)
+        self._mixed = np.array([len(counted[owner]) > 1 for owner, _ in self._coins], np.bool_)
 
     def marked(self, board: Board) -> Valuations:
         """All portfolios at the prices of a board. A portfolio without a price for something it holds is unknown (NaN)."""
@@ -109,7 +111,7 @@ class MarkTable:
         return Valuations(board.time_ms, self.portfolio_ids, self._rows, columns, self._coins, positions)
 
     def figures(self, board: Board) -> tuple[dict[str, F8], dict[str, F8]]:
-        """Columns over the portfolios, and over the owner's coins; of a board of many moments tables, a moment a column."""
+        """Columns over the portfolios, and over the coins of each owner; of a board of many moments tables, one a column."""
         price = self._legs.prices(board)[self._asset]
         columns = (self._quantity, self._cost, self._then, self._paid, self._at_market, self._flowed)
         quantity, cost, then, paid, at_market, flowed = (beside(one, price) for one in columns)
@@ -130,7 +132,7 @@ class MarkTable:
             }  # fmt: skip
             return found, self._positions(worth, change, paid)
 
-    def named(self, board: Board) -> tuple[Mapping[str, int], dict[str, F8], Mapping[str, int], dict[str, F8]]:
+    def named(self, board: Board) -> tuple[Places, dict[str, F8], Places, dict[str, F8]]:
         """Figures of a board and by which names they are asked for: rows, columns, coins, positions as in `Valuations`."""
         columns, positions = self.figures(board)
         return self._rows, columns, self._coins, positions
@@ -139,20 +141,21 @@ class MarkTable:
         return _gathered(self._row, cells, len(self._kept))
 
     def _positions(self, worth: F8, change: F8, paid: F8) -> dict[str, F8]:
-        """Figures of the owner's coins."""
+        """Figures of each owner's coins."""
 
         def sums(cells: F8) -> F8:
-            return _gathered(self._coin, np.broadcast_to(beside(cells, worth), worth.shape)[self._own], len(self._coins))
+            return _gathered(self._coin, np.broadcast_to(beside(cells, worth), worth.shape), len(self._coins))
 
-        quantity = sums(self._quantity)
-        if self._mixed:
-            return {"quantity": quantity} | dict.fromkeys(POSITION_FIGURES[1:], np.full(quantity.shape, np.nan))
         base = sums(self._then) + np.maximum(sums(paid), 0.0)
-        return {
-            "quantity": quantity, "value": sums(worth), "cost": sums(self._cost),
+        found = {
+            "quantity": sums(self._quantity), "value": sums(worth), "cost": sums(self._cost),
             "upnl": sums(worth - beside(self._cost, worth)),
             "change_today": _percent(sums(change), base), "pnl_today": sums(change),
         }  # fmt: skip
+        if self._mixed.any():
+            for name in POSITION_FIGURES[1:]:
+                found[name][self._mixed] = np.nan
+        return found
 
 
 def _gathered(places: NDArray[np.intp], cells: F8, count: int) -> F8:

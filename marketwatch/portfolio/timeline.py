@@ -96,10 +96,8 @@ class Money:
         for first, last in pairwise(self._edges(books, end_ms)):
             now_ms = int(end_ms[first])
             candles = CandlesOfThen(stored, now_ms)
-            marks = MarkTable(
-                timeline.at(now_ms), self.instruments, places, now_ms=now_ms, opening=partial(_opening, candles, now_ms),
-                owner_id=self.owner_id,
-            )  # fmt: skip
+            opening = partial(_opening, candles, now_ms)
+            marks = MarkTable(timeline.at(now_ms), self.instruments, places, now_ms=now_ms, opening=opening)
             for start in range(first, last, _AT_ONCE):
                 part = slice(start, min(last, start + _AT_ONCE))
                 said = marks.named(board_at(now_ms, places, table[:, part]))

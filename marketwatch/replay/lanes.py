@@ -23,6 +23,7 @@ from ..lab.own_money import OwnMoney
 from ..lab.question import Durations, Question, question
 from ..lab.trial import closed_of, recovery_told, told
 from ..model.alerts import Alert, Rule
+from ..model.private import author_of
 from ..portfolio.timeline import Money
 from ..ports import MarketStore
 from ..rules.errors import RuleError
@@ -95,7 +96,7 @@ class LaneReader:
 
     async def read(self, incident: Incident, watch: Watch, money: Money | None = None) -> Lanes:
         """The lanes of an incident; none, with the reason in `note`, where its rule cannot be evaluated. `money`: the books of
-        who asks. Raises StoreError."""
+        who asks, which count where the rule is theirs. Raises StoreError."""
         sample_ms = max((columns.sample_ms for columns in incident.samples), default=0)
         nothing = Lanes(incident.from_ms, sample_ms)
         if not sample_ms or not any(len(columns.time_ms) for columns in incident.samples):
@@ -119,7 +120,7 @@ class LaneReader:
 
 def _question(incident: Incident, watch: Watch, sample_ms: int, money: Money | None) -> Question:
     """The alert's rule as a question about its own minutes. Raises InvalidRequest where it is none."""
-    rule = _rule(incident.alert)
+    rule, author = _rule(incident.alert), author_of(incident.alert)
     try:
         return question(
             rule.expression,
@@ -131,7 +132,7 @@ def _question(incident: Incident, watch: Watch, sample_ms: int, money: Money | N
             reference=watch.reference,
             recover=rule.recover,
             durations=Durations(rule.for_ms or None, rule.keep_firing_ms, rule.cooldown_ms, rule.schedule, rule.intrabar),
-            money=money,
+            money=money if money is not None and money.owner_id == author else None,
         )
     except RuleError as error:
         raise InvalidRequest(f"The rule as it is stored cannot be evaluated: {error}") from None
@@ -223,7 +224,7 @@ def _agrees(asked: Question, lane: Lane, stood: I1, alert: Alert) -> bool | None
     """Whether the rule fires at the alert's step, with the values that its record holds."""
     terms: Any = alert.context.get("terms")
     step, off = divmod(alert.fired_ms - lane.history.from_ms, lane.history.sample_ms)
-    if off or not 1 < step <= len(stood) or not isinstance(terms, dict):
+    if off or not 1 < step <= len(stood) or not isinstance(terms, dict) or (asked.rule.holdings and asked.money is None):
         return None
     fires = stood[step - 1] == Phase.FIRING and stood[step - 2] in (Phase.NORMAL, Phase.PENDING)
     return bool(fires) and all(_same(lane.column(node)[step - 1], terms.get(node.key)) for node in asked.program.terms)

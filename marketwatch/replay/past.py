@@ -10,6 +10,7 @@ from ..errors import NotFound
 from ..model.alerts import Alert, AlertState, Rule
 from ..model.market import Candle, Gap, Instrument, QuietSpan, Whale
 from ..model.metrics import Window
+from ..model.private import author_of
 from ..ports import MarketStore, SampleColumns, SampleMarks
 from ..watch import Watch
 
@@ -154,7 +155,7 @@ def rules_then(now: Mapping[str, Rule], alerts: list[Alert]) -> list[Rule]:
             continue
         current = found.get(one.rule_id)
         if current is None or current.version != one.rule_version:
-            found[one.rule_id] = rule_of(facts)
+            found[one.rule_id] = rule_of(facts, author_of(one))
     return list(found.values())
 
 

@@ -16,10 +16,10 @@ from ..engine.candles import INTERVALS
 from ..errors import NotFound
 from ..model.alerts import Alert, Alerts, Rule, Watchlists
 from ..model.market import Candle, QuietSpan, Samples, Source, Staleness, VenueCandles, Whale, Whales
+from ..model.private import author_of
 from ..model.silences import Silence, Silences
 from ..portfolio.timeline import Money, Timeline
 from ..ports import MarketStore, SampleColumns
-from ..rules.holdings import Holding
 from ..rules.nodes import Indicator, of_type
 from ..watch import Watch
 from .incident import find_alert
@@ -57,8 +57,8 @@ class Step(NamedTuple):
 
 
 async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms: int, money: Money | None = None) -> Script:
-    """Everything that the alert's rule looked at. `money`: the books of who asks, for terms of their own money. Raises NotFound
-    where nothing of it is stored."""
+    """Everything that the alert's rule looked at. `money`: the books of who asks, which count where the rule is theirs. Raises
+    NotFound where nothing of it is stored."""
     alert = await find_alert(store, watch, alert_id)
     facts: Any = alert.context.get("rule")
     if not isinstance(facts, dict) or "expression" not in facts:
@@ -67,8 +67,10 @@ async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms
     newest = watch.state.samples
     if newest is not None and newest.time_ms >= alert.fired_ms - newest.sample_ms:
         to_ms = min(to_ms, newest.time_ms + newest.sample_ms)
-    terms = [node for program in programs_of(alert) for node in of_type(program.expression, Holding)]
-    priced = () if money is None or not terms else money.symbols(terms)
+    author = author_of(alert)
+    own = None if money is None or money.owner_id != author else money
+    terms = [node for program in programs_of(alert) for node in program.holdings]
+    priced = () if own is None or not terms else own.symbols(terms)
     symbols = tuple(dict.fromkeys((*symbols_of(alert, watch.symbols, watch.reference), *priced)))
     samples = [await store.samples(symbol, from_ms, to_ms, held_ms=_DAY_MS) for symbol in symbols]
     if not any((columns.time_ms >= from_ms).any() for columns in samples):
@@ -88,9 +90,8 @@ async def read_script(store: MarketStore, watch: Watch, alert_id: str, sample_ms
             candles += await store.candles(symbol, interval, to_ms=end_ms, limit=_MOST_CANDLES)
     whales.sort(key=lambda whale: (whale.trade.time_ms, whale.trade.symbol, whale.trade.trade_id))
     silences = await store.silences()
-    rule = rule_of(facts)._replace(enabled=True)
-    own = money if terms else None
-    return Script(alert, rule, symbols, from_ms, to_ms, samples, whales, candles, silences, quiet, own)
+    rule = rule_of(facts, author)._replace(enabled=True)
+    return Script(alert, rule, symbols, from_ms, to_ms, samples, whales, candles, silences, quiet, own if terms else None)
 
 
 def _intervals(alert: Alert) -> list[str]:
@@ -186,9 +187,9 @@ class Rerun:
 
     def _mark(self, end_ms: int) -> None:
         """Hand the marker the books as they were at the end of a step, whenever something was booked."""
-        money, timeline = self.script.money, self._timeline
-        if money is not None and timeline is not None and timeline.moves(end_ms):
-            self.watch.marker.use(timeline.at(end_ms), money.owner_id)
+        timeline = self._timeline
+        if timeline is not None and timeline.moves(end_ms):
+            self.watch.marker.use(timeline.at(end_ms))
 
     def _whales_before(self, end_ms: int) -> list[Whale]:
         found = []

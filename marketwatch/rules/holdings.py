@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from ..model.portfolio import LOCAL_OWNER
 from .errors import RuleError, nearest, shown
 from .frame import Frame
 from .nodes import Fact, Kind
 from .tree import Call, Text
 from .truth import F8
 
-Places = Mapping[str, int]
+Places = Mapping[tuple[str, str], int]
 Columns = Mapping[str, F8]
 _N, _P = Kind.NUMBER, Kind.PERCENT
 FIGURES: Mapping[str, Mapping[str, tuple[str, Kind]]] = {
@@ -35,10 +37,20 @@ FIGURES: Mapping[str, Mapping[str, tuple[str, Kind]]] = {
 
 @dataclass(frozen=True)
 class Holding(Fact):
-    """A figure of a portfolio by its name, or of a coin over all portfolios. `unit` is the figure's kind."""
+    """A figure of a portfolio by its name, or of a coin over all portfolios of one person. `unit` is the figure's kind."""
 
     subject: str = ""
     figure: str = ""
+    owner_id: str = LOCAL_OWNER
+
+    @property
+    def whose(self) -> str:
+        return self.owner_id
+
+    @cached_property
+    def place(self) -> tuple[str, str]:
+        """By what it is looked up among everybody's portfolios or coins."""
+        return self.owner_id, self.subject
 
     def _text(self) -> str:
         return f"{self.name}('{self.subject}').{self.figure}"
@@ -74,5 +86,5 @@ def picked(node: Holding, rows: Places, columns: Columns, coins: Places, positio
     """The figure among those of all portfolios and coins; a whole row of it where they are told for many moments."""
     column = FIGURES[node.name][node.figure][0]
     places, found = (rows, columns) if node.name == "portfolio" else (coins, positions)
-    place = places.get(node.subject)
+    place = places.get(node.place)
     return np.asarray(np.nan if place is None else found[column][place], np.float64)

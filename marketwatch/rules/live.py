@@ -70,7 +70,7 @@ class LiveTable:
 
     def add(self, program: Program) -> LiveProgram:
         """Take a program in, from the next tick on. Raises RuleError when the past it needs would not fit into memory."""
-        rows = self._rows | {one.key: derived_grid(one.window.ms, self._sample_ms)[1] for one in program.statistics}
+        rows = self._rows | {one.identity: derived_grid(one.window.ms, self._sample_ms)[1] for one in program.statistics}
         if (cells := sum(rows.values()) * len(self.symbols)) > self._most_cells:
             what = f"The statistics of all rules would remember {cells} values; {self._most_cells} are the most."
             raise RuleError(1, what, "Use shorter windows or fewer of them.")
@@ -85,7 +85,7 @@ class LiveTable:
 
     def remove(self, live: LiveProgram) -> None:
         self._programs = [one for one in self._programs if one is not live]
-        needed = {one.key for other in self._programs for one in other.program.statistics}
+        needed = {one.identity for other in self._programs for one in other.program.statistics}
         self._rows = {key: rows for key, rows in self._rows.items() if key in needed}
         self._outdated = True
 

@@ -1,8 +1,9 @@
-"""What a rule means: typed nodes. Equal nodes have equal `key`s, so rules share what they have in common."""
+"""What a rule means: typed nodes. Equal nodes have equal `key`s within a rule and equal `identity`s over all rules, which share
+what they have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -43,6 +44,16 @@ class Node:
     def key(self) -> str:
         """The node as text, with the parentheses that it needs."""
         return self._text()
+
+    @property
+    def whose(self) -> str:
+        """The id of the person whose money is in it, "" without any."""
+        return next((part.whose for part in self.parts if part.whose), "")
+
+    @cached_property
+    def identity(self) -> str:
+        """What tells it from every other node: its text, and whose money it is about."""
+        return f"{self.key}\0{self.whose}" if self.whose else self.key
 
     def _text(self) -> str:
         return type(self).__name__
@@ -238,22 +249,21 @@ class Logic(Truth):
         return f"not {wrapped[0]}" if self.operator == "not" else f" {self.operator} ".join(wrapped)
 
 
-def with_intrabar(node: Node) -> Node:
-    """The node with every candle term looking at the open candle too."""
-    match node:
-        case Indicator():
-            return replace(node, intrabar=True)
-        case Derived():
-            return replace(node, inner=with_intrabar(node.inner))
-        case Compare() | Crosses():
-            return replace(node, left=with_intrabar(node.left), right=with_intrabar(node.right))
-        case Apply() | Logic():
-            return replace(node, operands=tuple(with_intrabar(one) for one in node.operands))
-        case _:
-            return node
-
-
 N = TypeVar("N", bound=Node)
+
+
+def with_each(node: Node, kind: type[N], change: Callable[[N], Node]) -> Node:
+    """The node with all of a class in it changed."""
+    match node:
+        case Derived():
+            return replace(node, inner=with_each(node.inner, kind, change))
+        case Compare() | Crosses():
+            left, right = with_each(node.left, kind, change), with_each(node.right, kind, change)
+            return replace(node, left=left, right=right)
+        case Apply() | Logic():
+            return replace(node, operands=tuple(with_each(one, kind, change) for one in node.operands))
+        case _:
+            return change(node) if isinstance(node, kind) else node
 
 
 def walk(node: Node) -> Iterator[Node]:

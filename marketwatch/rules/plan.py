@@ -76,7 +76,7 @@ class Plan:
         self._index = {symbol: number for number, symbol in enumerate(symbols)}
         self._nodes = _different(program.expression for program in programs)
         self._past: dict[str, DerivedRing | Crossing | StudyColumn] = {}
-        self._slots = {node.key: slot for slot, node in enumerate(one for one in self._nodes if one.kind is not Kind.BOOL)}
+        self._slots = {node.identity: slot for slot, node in enumerate(one for one in self._nodes if one.kind is not Kind.BOOL)}
         self._values: list[F8] = [np.empty(0)] * len(self._slots)
         self._steps: list[tuple[int, Source]] = []
         self._end_ms = -1
@@ -92,7 +92,7 @@ class Plan:
         for node in self._nodes:
             if node.kind is Kind.BOOL:
                 continue
-            slot = self._slots[node.key]
+            slot = self._slots[node.identity]
             if isinstance(node, Constant):
                 self._values[slot] = np.asarray(node.value)
             else:
@@ -114,11 +114,11 @@ class Plan:
                 return study.take
             case Derived():
                 ring = self._kept(node, earlier, lambda: self._ring(node))
-                inner = self._slots[node.inner.key]
+                inner = self._slots[node.inner.identity]
                 assert isinstance(ring, DerivedRing)
                 return lambda frame: ring.take(self._values[inner], frame.table.time_ms)
             case Apply():
-                slots = [self._slots[one.key] for one in node.operands]
+                slots = [self._slots[one.identity] for one in node.operands]
                 return lambda frame: arithmetic(node.operator, [self._values[slot] for slot in slots])
             case _:
                 raise TypeError(f"{type(node).__name__} has no value of its own.")
@@ -131,38 +131,38 @@ class Plan:
     def _kept(
         self, node: Node, earlier: Plan | None, fresh: Callable[[], DerivedRing | Crossing | StudyColumn]
     ) -> DerivedRing | Crossing | StudyColumn:
-        kept = earlier._past.get(node.key) if earlier is not None else None
-        self._past[node.key] = kept if kept is not None else fresh()
-        return self._past[node.key]
+        kept = earlier._past.get(node.identity) if earlier is not None else None
+        self._past[node.identity] = kept if kept is not None else fresh()
+        return self._past[node.identity]
 
     def _build_truths(self, earlier: Plan | None) -> None:
         truths = [node for node in self._nodes if node.kind is Kind.BOOL]
         simple = [node for node in truths if isinstance(node, Compare) and isinstance(node.right, Constant)]
-        simple.sort(key=lambda node: (node.left.key, node.operator))
-        taken = {node.key for node in simple}
-        ordered = [*simple, *(node for node in truths if node.key not in taken)]
-        self._rows = {node.key: row for row, node in enumerate(ordered)}
+        simple.sort(key=lambda node: (node.left.identity, node.operator))
+        taken = {node.identity for node in simple}
+        ordered = [*simple, *(node for node in truths if node.identity not in taken)]
+        self._rows = {node.identity: row for row, node in enumerate(ordered)}
         self._truth: I1 = np.zeros((len(ordered), len(self.symbols)), np.int8)
         self._batches = self._batched(simple)
         self._others = [self._truth_step(node, earlier) for node in ordered[len(simple) :]]
 
     def _batched(self, simple: Sequence[Compare]) -> list[Batch]:
         batches: list[Batch] = []
-        for (left, operator), group in groupby(simple, key=lambda node: (node.left.key, node.operator)):
+        for (left, operator), group in groupby(simple, key=lambda node: (node.left.identity, node.operator)):
             constants = [[node.right.value] for node in group if isinstance(node.right, Constant)]
             first = batches[-1].end if batches else 0
             batches.append(Batch(operator, self._slots[left], np.array(constants), first, first + len(constants)))
         return batches
 
     def _truth_step(self, node: Node, earlier: Plan | None) -> Callable[[], None]:
-        out: I1 = self._truth[self._rows[node.key]]
+        out: I1 = self._truth[self._rows[node.identity]]
         match node:
             case Compare():
-                left, right = self._slots[node.left.key], self._slots[node.right.key]
+                left, right = self._slots[node.left.identity], self._slots[node.right.identity]
                 return lambda: self._compare(node.operator, left, right, out)
             case Crosses():
                 kept = self._kept(node, earlier, lambda: Crossing(len(self.symbols)))
-                left, right = self._slots[node.left.key], self._slots[node.right.key]
+                left, right = self._slots[node.left.identity], self._slots[node.right.identity]
                 assert isinstance(kept, Crossing)
                 return lambda: np.copyto(
                     out, kept.take(self._values[left], self._values[right], self._end_ms, above=node.above)
@@ -170,7 +170,7 @@ class Plan:
             case Fact():
                 return lambda: np.copyto(out, self._flag(node))
             case Logic():
-                return _logic(node.operator, [self._truth[self._rows[one.key]] for one in node.operands], out)
+                return _logic(node.operator, [self._truth[self._rows[one.identity]] for one in node.operands], out)
             case _:
                 raise TypeError(f"{type(node).__name__} is no condition.")
 
@@ -236,19 +236,19 @@ class Plan:
 
     def truth(self, node: Node) -> I1:
         """The truth of a condition, int8 over all symbols."""
-        row: I1 = self._truth[self._rows[node.key]]
+        row: I1 = self._truth[self._rows[node.identity]]
         return row
 
     def column(self, node: Node) -> F8:
         """The value of any node, float64 over all symbols."""
         if node.kind is Kind.BOOL:
             return self.truth(node).astype(np.float64)
-        return np.broadcast_to(self._values[self._slots[node.key]], len(self.symbols))
+        return np.broadcast_to(self._values[self._slots[node.identity]], len(self.symbols))
 
 
 def _different(expressions: Iterable[Node]) -> list[Node]:
     """Every different node, parts before wholes."""
-    return list({node.key: node for expression in expressions for node in walk(expression)}.values())
+    return list({node.identity: node for expression in expressions for node in walk(expression)}.values())
 
 
 def _logic(operator: str, rows: list[I1], out: I1) -> Callable[[], None]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
+from ..model.portfolio import LOCAL_OWNER
 from .check import column_of, meaning
 from .errors import RuleError
-from .nodes import Compare, Constant, Crosses, Derived, Fact, Indicator, Kind, Metric, Node, Term, of_type, walk, with_intrabar
+from .holdings import Holding
+from .nodes import Compare, Constant, Crosses, Derived, Fact, Indicator, Kind, Metric, Node, Term, of_type, walk, with_each
 from .parse import parse
 
 MOST_WINDOWS = 12
@@ -78,6 +80,11 @@ class Program:
         return tuple(one.key for one in of_type(self.expression, Fact) if one.name not in ("data_age", "stale"))
 
     @cached_property
+    def holdings(self) -> tuple[Holding, ...]:
+        """Its terms of somebody's own money."""
+        return tuple(of_type(self.expression, Holding))
+
+    @cached_property
     def comparisons(self) -> tuple[FirstComparison, ...]:
         """Every comparison in the order of the text, each seen from its metric."""
         return tuple(dict.fromkeys(_seen(one) for one in walk(self.expression) if isinstance(one, Compare)))
@@ -97,11 +104,15 @@ def _seen(node: Compare) -> FirstComparison:
     return FirstComparison(node.left.key, node.operator, node.right.value if isinstance(node.right, Constant) else None)
 
 
-def compile_rule(source: str, *, condition: bool = True, intrabar: bool = False) -> Program:
+def compile_rule(source: str, *, condition: bool = True, intrabar: bool = False, owner_id: str = LOCAL_OWNER) -> Program:
     """The program of a rule. `condition` false: a number will do, as for the columns of a screener. `intrabar`: all its
-    candle terms look at the open candle too. Raises RuleError only."""
+    candle terms look at the open candle too. `owner_id`: the person whose portfolios it sees. Raises RuleError only."""
     parsed = parse(source)
-    node = with_intrabar(meaning(parsed.tree)) if intrabar else meaning(parsed.tree)
+    node = meaning(parsed.tree)
+    if intrabar:
+        node = with_each(node, Indicator, lambda one: replace(one, intrabar=True))
+    if owner_id != LOCAL_OWNER:
+        node = with_each(node, Holding, lambda one: replace(one, owner_id=owner_id))
     if condition and node.kind is not Kind.BOOL:
         raise RuleError(column_of(parsed.tree), "A rule is a condition, and this is a value.", "Compare it: ... > 0.")
     program = Program(source, node, parsed.for_s)

@@ -54,7 +54,7 @@ def rule_row(rule: Rule) -> tuple[Any, ...]:
         clean(rule.rule_id), rule.version, clean(rule.name), clean(rule.expression), _json(rule.symbols), rule.for_ms, recover,
         rule.keep_firing_ms, rule.cooldown_ms, rule.repeat_ms, str(rule.severity), _json(rule.channels), rule.enabled,
         rule.expires_ms, clean(rule.origin), None if rule.schedule is None else clean(rule.schedule), rule.intrabar,
-        clean(rule.note), rule.muted_until_ms,
+        clean(rule.note), rule.muted_until_ms, clean(rule.owner_id),
     )  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def pin_row(pin: Pin) -> tuple[Any, ...]:
 def decode_rule(row: Sequence[Any]) -> Rule:
     """A row of the query `rules`."""
     rule_id, version, name, expression, symbols, for_ms, recover, keep, cooldown, repeat, severity, channels, *rest = row
-    enabled, expires_ms, origin, schedule, intrabar, note, muted_until_ms = rest
+    enabled, expires_ms, origin, schedule, intrabar, note, muted_until_ms, owner_id = rest
     return Rule(
         rule_id=rule_id,
         version=version,
@@ -112,6 +112,7 @@ def decode_rule(row: Sequence[Any]) -> Rule:
         intrabar=bool(intrabar),
         note=note,
         muted_until_ms=muted_until_ms,
+        owner_id=owner_id,
     )
 
 

@@ -99,16 +99,16 @@ TABLES: tuple[Table, ...] = (
         (
             "rule_id", "version", "name", "expression", "symbols", "for_ms", "recover", "keep_firing_ms", "cooldown_ms",
             "repeat_ms", "severity", "channels", "enabled", "expires_at", "origin", "schedule", "intrabar", "note",
-            "muted_until",
+            "muted_until", "owner_id",
         ),
         frozenset({"enabled", "intrabar"}),
         texts=frozenset(
             {
                 "rule_id", "name", "expression", "symbols", "recover", "severity", "channels", "origin", "schedule",
-                "note",
+                "note", "owner_id",
             }
         ),
-        later=(None, False, "", None),
+        later=(None, False, "", None, "owner"),
     ),
     Table("rule_removals", ("rule_id", "removed_at"), texts=frozenset({"rule_id"})),
     Table(

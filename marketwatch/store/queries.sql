@@ -174,13 +174,14 @@ FROM symbols y
 
 -- name: put_rule
 INSERT INTO alert_rules (rule_id, version, name, expression, symbols, for_ms, recover, keep_firing_ms, cooldown_ms, repeat_ms,
-  severity, channels, enabled, expires_at, origin, schedule, intrabar, note, muted_until)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+  severity, channels, enabled, expires_at, origin, schedule, intrabar, note, muted_until, owner_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 ON CONFLICT (rule_id, version) DO UPDATE SET name = excluded.name, expression = excluded.expression, symbols = excluded.symbols,
   for_ms = excluded.for_ms, recover = excluded.recover, keep_firing_ms = excluded.keep_firing_ms,
   cooldown_ms = excluded.cooldown_ms, repeat_ms = excluded.repeat_ms, severity = excluded.severity,
   channels = excluded.channels, enabled = excluded.enabled, expires_at = excluded.expires_at, origin = excluded.origin,
-  schedule = excluded.schedule, intrabar = excluded.intrabar, note = excluded.note, muted_until = excluded.muted_until
+  schedule = excluded.schedule, intrabar = excluded.intrabar, note = excluded.note, muted_until = excluded.muted_until,
+  owner_id = excluded.owner_id
 
 -- name: put_removal
 INSERT INTO rule_removals (rule_id, removed_at) VALUES ($1, $2)
@@ -263,7 +264,7 @@ FROM alerts WHERE alert_id = $1
 
 -- name: rules
 SELECT rule_id, version, name, expression, symbols, for_ms, recover, keep_firing_ms, cooldown_ms, repeat_ms, severity,
-  channels, enabled, expires_at, origin, schedule, intrabar, note, muted_until
+  channels, enabled, expires_at, origin, schedule, intrabar, note, muted_until, owner_id
 FROM alert_rules WHERE CAST($1 AS text) IS NULL OR rule_id = $1 ORDER BY rule_id, version DESC
 
 -- name: outbox

@@ -11,6 +11,7 @@ import orjson
 
 from ..model.alerts import Alert
 from ..model.portfolio import Portfolio
+from ..model.private import told_to
 from ..watch import Watch
 
 _PERIODS = ("moving-average", "sma"), ("volatility", "volatility"), ("drawdown", "drawdown"), ("correlation", "correlation")
@@ -95,7 +96,8 @@ def preference_keys(stored: Iterable[tuple[str, str]]) -> Iterator[tuple[str, by
 
 
 def alert_message(alert: Alert, source: str) -> bytes:
-    """What the channel `alerts` carries: the alert in the shape of the interface."""
+    """What the channel `alerts` carries: the alert in the shape of the interface, as everybody may know it."""
+    alert = told_to(alert)
     return orjson.dumps(
         {
             "alert_id": alert.alert_id, "rule_id": alert.rule_id, "rule_version": alert.rule_version,

@@ -52,9 +52,12 @@ class IncidentFile:
     licence: str
 
 
-def incident_file(renderer: Renderer, watch: Watch, incident: Incident, lanes: Lanes, *, minutes: int, now_ms: int) -> bytes:
-    """The bytes of the file. Raises InvalidRequest where it would be larger than 16 MB. Runs in a thread."""
-    page = replace(replay_page(watch, incident, minutes), href="", then="", choices=(), download="")
+def incident_file(
+    renderer: Renderer, watch: Watch, incident: Incident, lanes: Lanes, *, minutes: int, now_ms: int, asker: str = ""
+) -> bytes:
+    """The bytes of the file, as `asker` may know it. Raises InvalidRequest where it would be larger than 16 MB. Runs in a
+    thread."""
+    page = replace(replay_page(watch, incident, minutes, asker=asker), href="", then="", choices=(), download="")
     own = incident._replace(samples=incident.samples[:1])
     style, script = _text(renderer.assets, "app.css"), player(renderer.assets)
     file = IncidentFile(
@@ -66,7 +69,7 @@ def incident_file(renderer: Renderer, watch: Watch, incident: Incident, lanes: L
         policy=_policy(style, script),
         style=style,
         script=script,
-        data=inert(msgspec.json.encode(replay_row(own, lanes)).decode()),
+        data=inert(msgspec.json.encode(replay_row(own, lanes, asker)).decode()),
         licence=renderer.assets.text(_LICENCE),
     )
     made = renderer.document("incident.html", file).encode()

@@ -11,6 +11,7 @@ import pytest
 from marketwatch.alerts.rule_desk import RuleDesk
 from marketwatch.alerts.rule_sheet import read_sheet
 from marketwatch.clock import ManualClock
+from marketwatch.errors import Forbidden
 from marketwatch.model.alerts import Rule, RuleRemoval, Rules
 from marketwatch.ports import DurableStore, WriteBatch
 from tests.kit.alerts import rule
@@ -61,6 +62,29 @@ async def test_desk_started_again_has_every_version_and_knows_what_was_deleted(s
     assert again.removed == [gone]
     assert await again.restore("gone") == gone
     assert {one.rule_id for one in told[-1]} == {"file-a", "kept", "back", "gone"}
+
+
+async def test_author_of_a_rule_is_kept_over_versions_restarts_and_the_backup(make_store: MakeStore, tmp_path: Path) -> None:
+    store = make_store()
+    await store.open()
+    desk, _ = await started(store, tmp_path)
+    mine = await desk.create(written("Mine", "portfolio('main').upnl < -5")._replace(owner_id="ann"))
+    assert (await desk.switch(mine.rule_id, on=False)).owner_id == "ann"
+    renamed = await desk.change(mine.rule_id, written("Other", "portfolio('main').upnl < -5")._replace(owner_id="bob"))
+    assert (renamed.owner_id, renamed.version) == ("ann", 3)
+    with pytest.raises(Forbidden, match="nobody else may change its condition"):
+        await desk.change(mine.rule_id, written("Other", "portfolio('main').upnl < -4")._replace(owner_id="bob"))
+    plain = await desk.create(written("Plain")._replace(owner_id="ann"))
+    with pytest.raises(Forbidden):
+        await desk.change(plain.rule_id, written("Plain", "position('BTC').value > 1")._replace(owner_id="bob"))
+    assert (await desk.change(plain.rule_id, written("Plain", "price > 7")._replace(owner_id="bob"))).owner_id == "ann"
+    await store.backup(tmp_path / "backup")
+    await store.write(WriteBatch(rules=[renamed._replace(owner_id="eve")]))
+    await store.restore(tmp_path / "backup", force=True)
+    again, told = await started(store, tmp_path)
+    assert [one.owner_id for one in again.versions(mine.rule_id)] == ["ann"] * 3
+    assert {one.rule_id: one.owner_id for one in told[-1]} == {"file-a": "owner", "mine": "ann", "plain": "ann"}
+    await store.close()
 
 
 async def test_removal_and_rules_are_written_in_one_commit_and_come_back(store: DurableStore) -> None:

@@ -256,7 +256,7 @@ async def test_portfolio_change_reaches_the_marks_of_the_next_step(made: World, 
     publish_trades(made.watch, trade("BTCUSDT", 5_001, 60_000.0, 0.1, START_MS + 40_000))
     assert heard[-1].portfolio_ids == (portfolio,)
     assert heard[-1].columns["value"].tolist() == [30_000.0]
-    assert heard[-1].rows == {"main": 0}
+    assert heard[-1].rows == {("owner", "main"): 0}
 
 
 async def test_portfolio_while_the_database_is_away_says_so_and_changes_nothing(

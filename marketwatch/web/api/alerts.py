@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from ...errors import NotFound, StoreUnavailable
 from ...model.alerts import Alert, AlertState, Rule
+from ...model.private import open_context, told_to
 from ...state import LiveState
 from ..envelope import iso
 from ..format import span
@@ -59,7 +60,8 @@ class AlertRow(msgspec.Struct, frozen=True):
     """One episode of a rule on a symbol; the symbol `*` stands for the market as a whole.
 
     `timestamp`: when it fired (or began to pend). `metric`, `threshold` and `trigger_value` are the first comparison's;
-    `context` holds every term's value and the data quality. `late`: raised by data that came in after the fact."""
+    `context` holds every term's value and the data quality, and `private: true` where figures of somebody's own money are left
+    out (null), which are told to that person alone. `late`: raised by data that came in after the fact."""
 
     alert_id: str
     rule_id: str
@@ -114,8 +116,9 @@ def _time(time_ms: int | None) -> str | None:
     return None if time_ms is None else iso(time_ms)
 
 
-def alert_row(alert: Alert) -> AlertRow:
-    """An alert as the API shows it."""
+def alert_row(alert: Alert, asker: str = "") -> AlertRow:
+    """An alert as the API shows it to `asker`, "" for everybody."""
+    alert = told_to(alert, asker)
     return AlertRow(
         alert_id=alert.alert_id,
         rule_id=alert.rule_id,
@@ -131,7 +134,7 @@ def alert_row(alert: Alert) -> AlertRow:
         severity=alert.severity.value,
         late=alert.late,
         acknowledged_at=_time(alert.acknowledged_ms),
-        context=alert.context,
+        context=open_context(alert),
     )
 
 
@@ -177,7 +180,7 @@ def newest(stored: Iterable[Alert], memory: Iterable[Alert]) -> dict[str, Alert]
     return found
 
 
-async def alerts(desk: Desk, query: AlertsQuery) -> list[AlertRow]:
+async def alerts(desk: Desk, query: AlertsQuery, asker: str) -> list[AlertRow]:
     """Newest first."""
     symbol = None if query.coin_id is None else desk.coins.symbol(query.coin_id)
     memory = list(held(desk.watch.state))
@@ -193,7 +196,7 @@ async def alerts(desk: Desk, query: AlertsQuery) -> list[AlertRow]:
 
     chosen = [alert for alert in newest(stored, memory).values() if wanted(alert)]
     chosen.sort(key=lambda alert: (alert.fired_ms, alert.alert_id), reverse=True)
-    return [alert_row(alert) for alert in chosen[: query.limit]]
+    return [alert_row(alert, asker) for alert in chosen[: query.limit]]
 
 
 async def _stored(desk: Desk, query: AlertsQuery, symbol: str | None, *, enough: bool) -> list[Alert]:
@@ -233,9 +236,9 @@ async def receipts(desk: Desk, alert_id: str) -> list[DeliveryRow]:
         return []
 
 
-async def alert(desk: Desk, query: AlertQuery) -> AlertDetail:
+async def alert(desk: Desk, query: AlertQuery, asker: str) -> AlertDetail:
     """One alert with its notices. Raises NotFound."""
-    row = alert_row(await find(desk, query.alert_id))
+    row = alert_row(await find(desk, query.alert_id), asker)
     return AlertDetail(**msgspec.structs.asdict(row), deliveries=await receipts(desk, query.alert_id))
 
 
@@ -281,9 +284,10 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         list[AlertRow],
         alerts,
         "alerts",
+        asked=True,
         description="Newest first, by the moment at which they fired (or began to pend).",
     ),
-    Endpoint("/api/alerts/{alert_id}", "One alert", AlertQuery, AlertDetail, alert, "alerts", operation="alert"),
+    Endpoint("/api/alerts/{alert_id}", "One alert", AlertQuery, AlertDetail, alert, "alerts", operation="alert", asked=True),
     Endpoint(
         "/api/rules",
         "Rules in force",

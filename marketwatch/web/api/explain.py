@@ -11,7 +11,7 @@ from ...alerts.compiled import program_of
 from ...errors import InvalidRequest, NotFound, Unavailable
 from ...lab.moment import Found, Place
 from ...model.alerts import Alert, AlertState, Rule
-from ...model.portfolio import LOCAL_OWNER
+from ...portfolio.timeline import Money
 from ...rules.errors import RuleError
 from ...rules.explain import explain_values
 from ...rules.frame import Frame
@@ -24,6 +24,7 @@ from .alerts import Name
 from .desk import Desk
 from .endpoint import Endpoint
 from .market import NoQuery
+from .own_money import books_of
 from .parameters import CoinId, To, read_time
 
 PATH = "/api/rules/explain"
@@ -51,7 +52,7 @@ class ExplainAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class TermRow(msgspec.Struct, frozen=True):
     """`value` null: unknown. `source`: `live`, `stored` (as of `time`), `warming up` where too little is known, or `private`
-    for a figure of the owner's money, which is told to the owner alone."""
+    for a figure of somebody's own money, which is told to that person alone."""
 
     term: str
     value: float | None
@@ -95,8 +96,9 @@ class RuleExplainRow(ExplainRow, frozen=True):
     alert_id: str | None
 
 
-def _row(program: Program, symbol: str, time_ms: int, found: dict[str, Found], asker: str) -> dict[str, Any]:
-    if asker != LOCAL_OWNER:
+def _row(program: Program, symbol: str, time_ms: int, found: dict[str, Found], *, private: bool) -> dict[str, Any]:
+    """`private`: the money that it sees is not that of who asks."""
+    if private:
         money = [node.key for node in program.terms if of_type(node, Holding)]
         found = found | dict.fromkeys(money, Found(float("nan"), "private", time_ms))
     said = explain_values(program, {key: one.value for key, one in found.items()})
@@ -135,16 +137,22 @@ async def explain_expression(desk: Desk, _query: NoQuery, ask: ExplainAsk, asker
     """For the editor, while one types. `asker`: the id of who asks. Raises InvalidRequest with the column of a mistake."""
     place = _place(desk, ask.symbol if ask.symbol != "*" else desk.watch.reference)
     try:
-        program = desk.lab.program(ask.expression, intrabar=ask.intrabar)
+        program = desk.lab.program(ask.expression, intrabar=ask.intrabar, owner_id=asker)
+        money = await books_of(desk, asker) if program.holdings else None
         if ask.at is not None:
             at_ms = _past(desk, _moment(ask.at))
-            found, _, _ = await desk.lab.moments.past(program, place, at_ms)
-            return ExplainRow(**_row(program, place.symbol, at_ms, found, asker))
+            found, _, _ = await desk.lab.moments.past(program, place, at_ms, money)
+            return ExplainRow(**_row(program, place.symbol, at_ms, found, private=not asker))
     except RuleError as error:
         raise InvalidRequest(str(error), [error.detail()]) from None
     frame = _frame(desk)
-    found = await desk.lab.moments.live(program, frame, place)
-    return ExplainRow(**_row(program, place.symbol, frame.table.time_ms, found, asker))
+    found = await desk.lab.moments.live(program, frame, place, money)
+    return ExplainRow(**_row(program, place.symbol, frame.table.time_ms, found, private=not asker))
+
+
+async def _money(desk: Desk, rule: Rule, program: Program, asker: str) -> Money | None:
+    """The books that a rule about money sees, where they are those of who asks."""
+    return await books_of(desk, asker) if program.holdings and asker == rule.owner_id else None
 
 
 def _moment(text: str) -> int:
@@ -171,7 +179,7 @@ async def explain_rule(desk: Desk, query: ExplainQuery, asker: str) -> RuleExpla
         raise NotFound(f'There is no rule "{query.rule_id}" in force.', [{"parameter": "rule_id", "value": query.rule_id}])
     place = _place(desk, query.symbol)
     try:
-        program = program_of(rule.expression, rule.intrabar)
+        program = program_of(rule.expression, rule.intrabar, rule.owner_id)
         return await (
             _now(desk, rule, program, place, asker) if query.at is None else _then(desk, rule, program, place, query.at, asker)
         )
@@ -185,7 +193,8 @@ async def _now(desk: Desk, rule: Rule, program: Program, place: Place, asker: st
     standing = None if facts is None else facts.standing(rule.rule_id, place.symbol)
     time_ms = frame.table.time_ms
     if standing is None:
-        terms = await desk.lab.moments.live(program, frame, place)
+        money = await _money(desk, rule, program, asker)
+        terms = await desk.lab.moments.live(program, frame, place, money)
         return _of_rule(
             rule, place.symbol, time_ms, program, terms, "normal", [], "no data", "The rule was not evaluated yet.", asker
         )
@@ -200,7 +209,8 @@ async def _now(desk: Desk, rule: Rule, program: Program, place: Place, asker: st
 async def _then(desk: Desk, rule: Rule, program: Program, place: Place, at: int, asker: str) -> RuleExplainRow:
     """From stored samples, and from the episodes that are stored."""
     at_ms = _past(desk, at)
-    found, said, rested = await desk.lab.moments.past(program, place, at_ms)
+    money = await _money(desk, rule, program, asker)
+    found, said, rested = await desk.lab.moments.past(program, place, at_ms, money)
     stored = await desk.store.alerts(symbol=place.symbol, rule_id=rule.rule_id, to_ms=at_ms + 1, limit=_MOST_EPISODES)
     held = [*desk.watch.state.recent_alerts, *desk.watch.state.alerts.values(), *stored]
     active = [one for one in held if (one.rule_id, one.symbol) == (rule.rule_id, place.symbol) and _covers(one, at_ms)]
@@ -227,8 +237,8 @@ def _of_rule(
 ) -> RuleExplainRow:  # fmt: skip
     firing = next((one.alert_id for one in active if one.state is not AlertState.PENDING), None)
     return RuleExplainRow(
-        **_row(program, symbol, time_ms, found, asker), rule_id=rule.rule_id, rule_version=rule.version, state=state, side=side,
-        reason=reason, alert_id=firing,
+        **_row(program, symbol, time_ms, found, private=asker != rule.owner_id), rule_id=rule.rule_id,
+        rule_version=rule.version, state=state, side=side, reason=reason, alert_id=firing,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from ...model.alerts import AlertState
+from ...model.private import told_to
 from ...ports import SampleColumns, StoredTrade
 from ...replay.incident import Incident, read_incident
 from ...replay.lanes import Lanes, TermLane
@@ -18,6 +19,7 @@ from ..envelope import iso
 from .alerts import AlertRow, Name, alert_row
 from .desk import Desk
 from .endpoint import Endpoint
+from .own_money import books_of
 
 Minutes = Annotated[
     int,
@@ -159,10 +161,11 @@ def _lane(lane: TermLane) -> ReplayLane:
     return ReplayLane(lane.text, lane.unit, [ReplayThreshold(*one) for one in lane.thresholds], values, lane.at_alert)
 
 
-def replay_row(incident: Incident, lanes: Lanes) -> Replay:
-    """An incident as the API shows it."""
+def replay_row(incident: Incident, lanes: Lanes, asker: str = "") -> Replay:
+    """An incident as the API shows it to `asker`."""
+    incident = told_incident(incident, asker)
     return Replay(
-        alert=alert_row(incident.alert),
+        alert=alert_row(incident.alert, asker),
         symbol=incident.symbol,
         from_=iso(incident.from_ms),
         to=iso(incident.to_ms),
@@ -180,11 +183,16 @@ def replay_row(incident: Incident, lanes: Lanes) -> Replay:
     )
 
 
-async def replay(desk: Desk, query: ReplayQuery) -> Replay:
+async def replay(desk: Desk, query: ReplayQuery, asker: str) -> Replay:
     """The events around an alert. Raises NotFound, StoreError."""
-    incident = await read_incident(desk.store, desk.watch, query.alert_id, query.minutes * 60_000)
-    lanes = await desk.lanes.read(incident, desk.watch)
-    return await asyncio.to_thread(replay_row, incident, lanes)
+    incident = told_incident(await read_incident(desk.store, desk.watch, query.alert_id, query.minutes * 60_000), asker)
+    lanes = await desk.lanes.read(incident, desk.watch, await books_of(desk, asker))
+    return await asyncio.to_thread(replay_row, incident, lanes, asker)
+
+
+def told_incident(incident: Incident, asker: str) -> Incident:
+    """An incident as `asker` may know it: without the figures of somebody else's money."""
+    return incident._replace(alert=told_to(incident.alert, asker))
 
 
 REPLAY = Endpoint(
@@ -194,6 +202,7 @@ REPLAY = Endpoint(
     Replay,
     replay,
     "alerts",
+    asked=True,
     description="From the stored samples and trades; those around an alert are kept for good.",
 )
 ENDPOINTS: tuple[Endpoint[Any], ...] = (REPLAY,)

@@ -15,6 +15,7 @@ from ...replay.pins import AROUND_MS
 from ...replay.rerun import Rerun, Step, read_script
 from ..envelope import iso
 from ..holders import HOLDERS
+from ..owning import portfolio_owner
 from ..sse import frame
 from .alerts import Name, alert_row
 from .desk import DESK, Desk
@@ -60,7 +61,7 @@ class ReplayStreams:
             answer = web.StreamResponse(headers=_HEADERS)
             await answer.prepare(request)
             request.app[HOLDERS].hold(request, answer, lambda: _cut(request))
-            await _Playing(answer, rerun, desk, query.speed).play()
+            await _Playing(answer, rerun, desk, query.speed, portfolio_owner(request)).play()
             request.app[HOLDERS].let_go(answer)
             return answer
         finally:
@@ -76,11 +77,12 @@ def _cut(request: web.Request) -> None:
 class _Playing:
     """One rerun on its way to one client. What lies before the five minutes runs at once, unseen, to fill the windows."""
 
-    def __init__(self, answer: web.StreamResponse, rerun: Rerun, desk: Desk, speed: float) -> None:
+    def __init__(self, answer: web.StreamResponse, rerun: Rerun, desk: Desk, speed: float, asker: str) -> None:
         self._answer = answer
         self._rerun = rerun
         self._desk = desk
         self._speed = speed
+        self._asker = asker
         self._number = 0
 
     async def play(self) -> None:
@@ -112,7 +114,7 @@ class _Playing:
         )
         for one in step.alerts:
             if one.state is not AlertState.PENDING:
-                await self._send({"type": "alert", "data": alert_row(one)})
+                await self._send({"type": "alert", "data": alert_row(one, self._asker)})
 
     async def _send(self, event: dict[str, Any]) -> None:
         self._number += 1

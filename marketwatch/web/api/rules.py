@@ -109,17 +109,17 @@ def read(body: RuleBody) -> Rule:
         raise InvalidRequest(str(error), details) from None
 
 
-async def create(desk: Desk, _query: NoQuery, body: RuleBody) -> RuleRow:
+async def create(desk: Desk, _query: NoQuery, body: RuleBody, author: str) -> RuleRow:
     """A new rule, committed and in force."""
-    return rule_row(await desk.rule_desk.create(read(body)))
+    return rule_row(await desk.rule_desk.create(read(body)._replace(owner_id=author)))
 
 
-async def change(desk: Desk, query: OneRule, body: RuleChange) -> RuleRow:
-    """The next version of a rule."""
+async def change(desk: Desk, query: OneRule, body: RuleChange, asker: str) -> RuleRow:
+    """The next version of a rule, which stays its author's."""
     if body.rule_id not in (None, query.rule_id):
         message = f'The body is about the rule "{str(body.rule_id)[:200]}" and the path about "{query.rule_id}".'
         raise InvalidRequest(message, [{"field": "rule_id", "column": 1, "message": message, "hint": "Leave it out."}])
-    return rule_row(await desk.rule_desk.change(query.rule_id, read(body), body.version))
+    return rule_row(await desk.rule_desk.change(query.rule_id, read(body)._replace(owner_id=asker), body.version))
 
 
 async def switch(desk: Desk, query: OneRule, body: Switch) -> RuleRow:
@@ -171,11 +171,11 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
 ACTIONS: tuple[Action[Any], ...] = (
     Action(
         "POST", "/api/rules", "Write a rule", NoQuery, RuleBody, RuleRow, create, "alerts", "create_rule", status=201,
-        description=_SAID, conflicts=True,
+        description=_SAID, conflicts=True, asked=True,
     ),
     Action(
         "PUT", "/api/rules/{rule_id}", "Change a rule", OneRule, RuleChange, RuleRow, change, "alerts", "change_rule",
-        description=f"The whole rule, as its next version. {_SAID}", conflicts=True,
+        description=f"The whole rule, as its next version. {_SAID}", conflicts=True, asked=True,
     ),
     Action(
         "PUT", "/api/rules/{rule_id}/enabled", "Switch a rule on or off", OneRule, Switch, RuleRow, switch, "alerts",

@@ -33,12 +33,12 @@ async def acknowledge(desk: Desk, alert_id: str, *, seen: bool) -> Alert:
     return changed
 
 
-async def _put(desk: Desk, query: AlertQuery, _body: None) -> AlertRow:
-    return alert_row(await acknowledge(desk, query.alert_id, seen=True))
+async def _put(desk: Desk, query: AlertQuery, _body: None, asker: str) -> AlertRow:
+    return alert_row(await acknowledge(desk, query.alert_id, seen=True), asker)
 
 
-async def _delete(desk: Desk, query: AlertQuery, _body: None) -> AlertRow:
-    return alert_row(await acknowledge(desk, query.alert_id, seen=False))
+async def _delete(desk: Desk, query: AlertQuery, _body: None, asker: str) -> AlertRow:
+    return alert_row(await acknowledge(desk, query.alert_id, seen=False), asker)
 
 
 PATH = "/api/alerts/{alert_id}/acknowledge"
@@ -46,10 +46,10 @@ ACTIONS: tuple[Action[Any], ...] = (
     Action(
         "POST", PATH, "Acknowledge an alert", AlertQuery, None, AlertRow, _put, "alerts", "alert_acknowledge",
         description="Somebody has seen it: it does not count in the bell any more and is not repeated. The first time counts.",
-        conflicts=True, role="trader",
+        conflicts=True, role="trader", asked=True,
     ),
     Action(
         "DELETE", PATH, "Take an acknowledgement back", AlertQuery, None, AlertRow, _delete, "alerts", "alert_unacknowledge",
-        conflicts=True, role="trader",
+        conflicts=True, role="trader", asked=True,
     ),
 )  # fmt: skip

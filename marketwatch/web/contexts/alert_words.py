@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
 from ...model.alerts import Alert, AlertState
+from ...model.private import is_money, is_private, told_to
 from ...watch import Watch
 from .. import format as fmt
 
@@ -61,13 +62,16 @@ def age(time_ms: int, now_ms: int) -> str:
     return "now" if past < 60_000 else fmt.duration(past)
 
 
-def reason(alert: Alert) -> str:
-    """`change(5m) was −3.25, threshold −3`; a rule without a comparison simply holds."""
+def reason(alert: Alert, asker: str = "") -> str:
+    """`change(5m) was −3.25, threshold −3`; a rule without a comparison simply holds. `asker`: who reads it, "" for everybody;
+    figures of somebody else's money are private."""
+    alert = told_to(alert, asker)
+    private = ", private" if is_private(alert) and is_money(alert.metric) else ""
     if alert.threshold is None:
         held = "holds" if alert.state is not AlertState.RESOLVED else "held"
         value = "" if alert.trigger_value is None else f", at {figure(alert.trigger_value)}"
-        return f"{alert.metric} {held}{value}"
-    return f"{alert.metric} was {figure(alert.trigger_value)}, threshold {figure(alert.threshold)}"
+        return f"{alert.metric} {held}{value}{private}"
+    return f"{alert.metric} was {figure(alert.trigger_value)}{private}, threshold {figure(alert.threshold)}"
 
 
 def sentence(alert: Alert, now_ms: int, wait_ms: int = 0) -> str:

@@ -305,7 +305,7 @@ def _move(one: Move) -> MoveRow:
 
 
 def _marks(found: Preview, symbol: str) -> tuple[Mark, ...]:
-    mine: Sequence[Firing] = [one for one in found.firings if one.symbol == symbol][-_MARKS:]
+    mine: Sequence[Firing] = [one for one in found.firings if one.symbol in (symbol, "*")][-_MARKS:]
     return tuple(Mark(one.symbol, one.fired_ms, one.resolved_ms or found.to_ms) for one in mine)
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import numpy as np
 
 from ...model.alerts import Alert, AlertState, Notification
+from ...model.private import told_to
 from ...ports import SampleColumns
 from ...replay.incident import Incident
 from ...watch import Watch
@@ -112,10 +113,10 @@ def replay_list(watch: Watch, past: Sequence[Alert], now_ms: int, problem: str =
 
 
 def replay_page(
-    watch: Watch, incident: Incident, minutes: int, notices: Sequence[Notification] = (), now_ms: int = 0
+    watch: Watch, incident: Incident, minutes: int, notices: Sequence[Notification] = (), now_ms: int = 0, asker: str = ""
 ) -> ReplayPage:
-    """One alert, what lies around it, and what became of its notices."""
-    alert, symbol = incident.alert, incident.symbol
+    """One alert as `asker` may know it, what lies around it, and what became of its notices."""
+    alert, symbol = told_to(incident.alert, asker), incident.symbol
     instrument = watch.instruments.get(symbol)
     decimals = 2 if instrument is None else instrument.price_decimals
     rule: Any = alert.context.get("rule")
@@ -130,7 +131,7 @@ def replay_page(
         rule_name=alert.rule_name,
         expression=str(rule.get("expression", "")) if isinstance(rule, dict) else "",
         severity=alert.severity.value,
-        reason=reason(alert),
+        reason=reason(alert, asker),
         fired=fmt.date_time(alert.fired_ms),
         resolved=fmt.long_duration(alert.resolved_ms - alert.fired_ms) if over and alert.resolved_ms is not None else "",
         then=market_then(alert.fired_ms),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from ...model.alerts import Alert, AlertState, Rule
+from ...model.private import is_money
 from ...watch import RuleFacts, Watch
 from .. import format as fmt
 from .alert_words import MARKET, figure, moment, subject
@@ -94,8 +95,9 @@ def rule_page(
     file: str,
     removed: bool = False,
     problem: str = "",
+    asker: str = "",
 ) -> RulePage:
-    """The whole page. `versions` and `episodes`: newest first."""
+    """The whole page. `versions` and `episodes`: newest first. `asker`: who looks, for figures of their own money."""
     names, more = _names(watch, rule)
     past = [alert for alert in episodes if alert.state is not AlertState.PENDING]
     return RulePage(
@@ -107,7 +109,7 @@ def rule_page(
         removed=removed,
         muted=muted(rule, now_ms),
         form=form,
-        standings=() if removed else tuple(_standings(watch, rule, names, facts)),
+        standings=() if removed else tuple(_standings(watch, rule, names, facts, asker)),
         more=more,
         episodes=past_of(watch, past[:_MOST_EPISODES], Query(), now_ms).alerts,
         figures=_figures(past, now_ms),
@@ -128,7 +130,7 @@ def _names(watch: Watch, rule: Rule) -> tuple[list[str], int]:
     return names[:_MOST_STANDINGS], max(0, len(names) - _MOST_STANDINGS)
 
 
-def _standings(watch: Watch, rule: Rule, names: Sequence[str], facts: RuleFacts | None) -> list[StandingView]:
+def _standings(watch: Watch, rule: Rule, names: Sequence[str], facts: RuleFacts | None, asker: str) -> list[StandingView]:
     found = []
     for name in names:
         standing = None if facts is None else facts.standing(rule.rule_id, name)
@@ -139,7 +141,8 @@ def _standings(watch: Watch, rule: Rule, names: Sequence[str], facts: RuleFacts 
         phase = standing.phase.name.lower()
         state = phase if standing.side is None or phase != "normal" else standing.side
         tone = {"firing": "down", "recovering": "down", "normal": "soft"}.get(state, "warn")
-        values = ", ".join(f"{term} {figure(value)}" for term, value in list(standing.values.items())[:6])
+        known = {term: None if asker != rule.owner_id and is_money(term) else one for term, one in standing.values.items()}
+        values = ", ".join(f"{term} {figure(value)}" for term, value in list(known.items())[:6])
         found.append(StandingView(subject(name, watch), symbol_href(name), state, tone, standing.reason, values))
     return found
 

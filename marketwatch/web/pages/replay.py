@@ -11,13 +11,14 @@ from ...model.alerts import Notification
 from ...replay.incident import read_incident
 from ..api.desk import DESK
 from ..api.endpoint import Parameters
-from ..api.own_money import money_of
-from ..api.replay import REPLAY, ReplayQuery
+from ..api.own_money import books_of
+from ..api.replay import REPLAY, ReplayQuery, told_incident
 from ..contexts.frame import market_now_ms
 from ..contexts.replay import replay_frame, replay_list, replay_page
 from ..incident_file import file_name, incident_file
 from ..keys import CLOCK, RENDERER, WATCH
 from ..live import LIVE
+from ..owning import portfolio_owner
 from ..render import error_page
 from .overview import connecting
 
@@ -48,9 +49,10 @@ async def replay(request: web.Request) -> web.StreamResponse:
         incident = await read_incident(desk.store, watch, query.alert_id, query.minutes * 60_000)
     except (NotFound, InvalidRequest) as error:
         return _refused(request, error)
+    asker, incident = portfolio_owner(request), told_incident(incident, portfolio_owner(request))
     notices = await _notices(request, query.alert_id)
     now_ms = market_now_ms(watch, request.app[CLOCK])
-    return _page(request, "replay.html", replay_page(watch, incident, query.minutes, notices, now_ms))
+    return _page(request, "replay.html", replay_page(watch, incident, query.minutes, notices, now_ms, asker))
 
 
 async def _notices(request: web.Request, alert_id: str) -> list[Notification]:
@@ -70,10 +72,12 @@ async def export(request: web.Request) -> web.StreamResponse:
     try:
         query = _parameters.parse(request)
         incident = await read_incident(desk.store, watch, query.alert_id, query.minutes * 60_000)
-        lanes = await desk.lanes.read(incident, watch, await money_of(request))
+        asker = portfolio_owner(request)
+        incident = told_incident(incident, asker)
+        lanes = await desk.lanes.read(incident, watch, await books_of(desk, asker))
         now_ms = desk.clock.now_ms()
         made = await asyncio.to_thread(
-            incident_file, request.app[RENDERER], watch, incident, lanes, minutes=query.minutes, now_ms=now_ms
+            incident_file, request.app[RENDERER], watch, incident, lanes, minutes=query.minutes, now_ms=now_ms, asker=asker
         )
     except (NotFound, InvalidRequest) as error:
         return _refused(request, error)

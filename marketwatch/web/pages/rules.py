@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from ...alerts.rule_sheet import Mistake, RuleRefused, read_sheet
-from ...errors import Conflict, NotFound, RequestError, StoreError, Unavailable
+from ...errors import Conflict, Forbidden, NotFound, RequestError, StoreError, Unavailable
 from ...model.alerts import FOREVER_MS, Alert, Rule
 from ..api.alerts import newest, stored_versions
 from ..api.desk import DESK, Desk
@@ -17,6 +17,7 @@ from ..contexts.rule_form import Entry, FormView, form_view
 from ..contexts.rule_page import DeletePage, NewRulePage, rule_page
 from ..contexts.rule_words import rule_href
 from ..keys import CLOCK, RENDERER, SETTINGS, WATCH
+from ..owning import portfolio_owner
 from .overview import connecting
 
 routes = web.RouteTableDef()
@@ -70,7 +71,8 @@ async def create(request: web.Request) -> web.Response:
     """Takes the form; the same page with what is wrong where it cannot."""
     entry = await _entry(request)
     try:
-        return done("created", await request.app[DESK].rule_desk.create(read_sheet(entry.sheet())))
+        rule = read_sheet(entry.sheet())._replace(owner_id=portfolio_owner(request))
+        return done("created", await request.app[DESK].rule_desk.create(rule))
     except (RuleRefused, RequestError) as error:
         form = _form(request, entry, "/alerts/rules", NEW, **_wrong(error))
         return request.app[RENDERER].page(request, "rule_new.html", NewRulePage(form), status=_status(error))
@@ -112,9 +114,10 @@ async def change(request: web.Request) -> web.Response:
     try:
         rule = read_sheet(entry.sheet())
         present = desk.watch.state.rules.get(rule_id)
-        rule = rule._replace(muted_until_ms=None if present is None else present.muted_until_ms)
+        muted_until_ms = None if present is None else present.muted_until_ms
+        rule = rule._replace(muted_until_ms=muted_until_ms, owner_id=portfolio_owner(request))
         return done("changed", await desk.rule_desk.change(rule_id, rule, version))
-    except (RuleRefused, Conflict, Unavailable) as error:
+    except (RuleRefused, Conflict, Forbidden, Unavailable) as error:
         return await _rule_page(request, rule_id, entry, **_wrong(error), status=_status(error))
 
 
@@ -145,6 +148,7 @@ async def _rule_page(
         file=str(request.app[SETTINGS].rules_file),
         removed=desk.rules is not None and desk.rules.is_removed(rule_id),
         problem=away,
+        asker=portfolio_owner(request),
     )
     return request.app[RENDERER].page(request, "rule.html", page, status=status)
 

@@ -91,7 +91,7 @@ def test_all_at_once_equal_each_by_itself(missing: bool) -> None:
     assert (unknown > 0) is missing
 
 
-def test_names_and_coins_of_the_owner_are_found() -> None:
+def test_names_and_coins_of_each_owner_are_found() -> None:
     mine = portfolio()
     ledgers = [Ledger.replay(mine, [entry("buy", "BTC", amount, 100)]) for amount in (1, 2)]
     kept = [
@@ -100,11 +100,16 @@ def test_names_and_coins_of_the_owner_are_found() -> None:
         Kept(mine._replace(portfolio_id="p3", owner_id="somebody"), ledgers[1]),
     ]
     found = MarkTable(kept, INSTRUMENTS, PLACES, now_ms=NOW, opening=opening).marked(board([150.0, *[NAN] * 4]))
-    assert found.rows == {"main": 0, "second one": 1}
-    btc = found.coins["BTC"]
-    assert {name: float(column[btc]) for name, column in found.positions.items()} == {
-        "quantity": 3, "value": 450, "cost": 300, "upnl": 150, "change_today": 50, "pnl_today": 150,
-    }  # fmt: skip
+    assert found.rows == {("owner", "main"): 0, ("owner", "second one"): 1, ("somebody", "main"): 2}
+    said = {
+        owner: {name: float(column[place]) for name, column in found.positions.items()}
+        for (owner, coin), place in found.coins.items()
+        if coin == "BTC"
+    }
+    assert said == {
+        "owner": {"quantity": 3, "value": 450, "cost": 300, "upnl": 150, "change_today": 50, "pnl_today": 150},
+        "somebody": {"quantity": 2, "value": 300, "cost": 200, "upnl": 100, "change_today": 50, "pnl_today": 100},
+    }
 
 
 def test_coins_of_portfolios_in_unlike_currencies_are_not_added_up() -> None:
@@ -112,9 +117,12 @@ def test_coins_of_portfolios_in_unlike_currencies_are_not_added_up() -> None:
         Kept(portfolio(), Ledger.replay(portfolio(), [entry("buy", "BTC", 1, 100)])),
         Kept(portfolio(base="EUR"), Ledger.replay(portfolio(base="EUR"), [entry("buy", "BTC", 1, 100, base="EUR")])),
     ]
+    kept.append(Kept(kept[0].portfolio._replace(portfolio_id="p3", owner_id="somebody"), kept[0].ledger))
     found = MarkTable(kept, INSTRUMENTS, PLACES, now_ms=NOW, opening=opening).marked(board([150.0] * 5))
-    assert found.positions["quantity"].tolist() == [2]
-    assert np.isnan(found.positions["value"]).all()
+    mixed, plain = found.coins["owner", "BTC"], found.coins["somebody", "BTC"]
+    assert (found.positions["quantity"][mixed], found.positions["quantity"][plain]) == (2, 1)
+    assert np.isnan(found.positions["value"][mixed])
+    assert found.positions["value"][plain] == 150
 
 
 def test_no_portfolio_and_an_empty_one_are_no_trouble() -> None:

@@ -15,9 +15,12 @@ from marketwatch.rules.program import compile_rule
 from tests.unit.rules.test_live import SYMBOLS, Market
 
 SAID = Valuations(
-    0, ("p1", "p2"), {"main": 0, "my savings": 1},
-    {"upnl": np.array([-600.0, 5.0]), "change_today_pct": np.array([-6.0, np.nan]), "value": np.array([1000.0, 0.0])},
-    {"BTC": 0}, {"quantity": np.array([2.0]), "change_today": np.array([-5.5])},
+    0, ("p1", "p2", "p3"), {("owner", "main"): 0, ("owner", "my savings"): 1, ("ann", "main"): 2},
+    {
+        "upnl": np.array([-600.0, 5.0, -50.0]), "change_today_pct": np.array([-6.0, np.nan, 0.0]),
+        "value": np.array([1000.0, 0.0, 10.0]),
+    },
+    {("ann", "BTC"): 0, ("owner", "BTC"): 1}, {"quantity": np.array([9.0, 2.0]), "change_today": np.array([0.0, -5.5])},
 )  # fmt: skip
 
 
@@ -44,6 +47,23 @@ def test_rule_sees_portfolios_and_positions(text: str, truth: int) -> None:
     result = live.evaluate(market.tick(price=(1.0, 1.0, 1.0)))
     assert result.truth is not None
     assert result.truth.tolist() == [truth] * 3
+
+
+def test_same_text_of_two_authors_is_about_the_money_of_each() -> None:
+    """Side by side in one table, so that what is computed once for all is not one person's for the other."""
+    market = Market()
+    market.state.valuations = SAID
+    table = LiveTable(symbols=SYMBOLS, sample_ms=500)
+    text = "change(portfolio('main').upnl, 10s) > 0 or portfolio('main').upnl * 2 < -100"
+    live = [table.add(compile_rule(text, owner_id=one)) for one in ("owner", "ann", "nobody")]
+    frame = market.tick(price=(1.0, 1.0, 1.0))
+    said = [one.evaluate(frame) for one in live]
+    found = [one.terms["portfolio('main').upnl"].tolist()[0] for one in said]
+    assert found == pytest.approx([-600.0, -50.0, np.nan], nan_ok=True)
+    assert [one.truth.tolist()[0] for one in said if one.truth is not None] == [1, 0, 0]
+    for mine, other in ((0, 1), (1, 2)):
+        assert {node.identity for node in live[mine].program.terms}.isdisjoint(n.identity for n in live[other].program.terms)
+        assert {node.key for node in live[mine].program.terms} == {node.key for node in live[other].program.terms}
 
 
 def test_without_portfolios_everything_about_them_is_unknown() -> None:
