@@ -14,7 +14,6 @@ MOST_LINES = 400
 MOST_FUNCTION_LINES = 60
 FEW_LINES = 5
 LONG_FILES: dict[str, str] = {
-    "tests/contract/test_store_contract.py": "one suite over all stores",
     "tests/integration/test_api_answers.py": "every answer of the API",
 }
 LONG_FUNCTIONS: dict[str, str] = {}
