@@ -48,8 +48,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lines:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The timed line begins first and that of the browser late, so that no browser makes a timed test wait."""
+    """The timed line begins first and that of the browser late, so that no browser makes a timed test wait.
+
+    A test of these lines that fails is tried once more, for a machine may have been busy; nothing else gets a second chance.
+    """
     items.sort(key=_turn)
+    for item in items:
+        if line_of(item.nodeid) in ("timed", "browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What failed and then passed is told whole: a race may look like a busy machine."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"tried again: {report.nodeid}", sep="_")
+        terminalreporter.line(report.longreprtext)
 
 
 def _turn(item: pytest.Item) -> int:
