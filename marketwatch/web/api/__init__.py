@@ -19,8 +19,10 @@ from .endpoint import Endpoint
 from .explain import ACTIONS as EXPLAINS
 from .explain import ENDPOINTS as EXPLAINED
 from .history import ENDPOINTS as HISTORY
+from .leaving import ACTIONS as LEAVING
 from .market import ENDPOINTS as MARKET
 from .metrics import ENDPOINTS as METRICS
+from .passwords import ACTIONS as PASSWORDS
 from .people import ACTIONS as PEOPLE_ACTIONS
 from .people import ENDPOINTS as PEOPLE
 from .replay import ENDPOINTS as REPLAY
@@ -43,4 +45,5 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS,
 
 _ALERT_ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
 _BOOK_ACTIONS: tuple[Action[Any], ...] = (*BOOK_ACTIONS, *BOOK_FILE_ACTIONS, *WATCHLIST_ACTIONS, *SCREEN_ACTIONS)
-ACTIONS: tuple[Action[Any], ...] = (*_ALERT_ACTIONS, *_BOOK_ACTIONS, *USER_ACTIONS, *CREDENTIAL_ACTIONS, *PEOPLE_ACTIONS)
+_ACCOUNT_ACTIONS: tuple[Action[Any], ...] = (*USER_ACTIONS, *LEAVING, *PASSWORDS, *CREDENTIAL_ACTIONS, *PEOPLE_ACTIONS)
+ACTIONS: tuple[Action[Any], ...] = (*_ALERT_ACTIONS, *_BOOK_ACTIONS, *_ACCOUNT_ACTIONS)
