@@ -52,16 +52,18 @@ def rule(rule_id: str, version: int, expression: str, owner_id: str = "u2") -> R
 def alert(alert_id: str, rule_id: str, owner_id: str) -> Alert:
     context = {"owner_id": owner_id, "terms": {"portfolio('main').upnl": -61.5, "price": 100.0}}
     return Alert(
-        alert_id=alert_id, rule_id=rule_id, rule_version=1, rule_name=rule_id, symbol="BTCUSDT", metric="portfolio('main').upnl",
-        threshold=-50.0, trigger_value=-61.5, fired_ms=T, state=AlertState.RESOLVED, severity=Level.INFO, resolved_ms=T + 1,
-        context=context,
+        alert_id=alert_id, rule_id=rule_id, rule_version=1, rule_name=rule_id, symbol="BTCUSDT",
+        metric="portfolio('main').upnl", threshold=-50.0, trigger_value=-61.5, fired_ms=T, state=AlertState.RESOLVED,
+        severity=Level.INFO, resolved_ms=T + 1, context=context,
     )  # fmt: skip
 
 
 async def settle(whole: Whole, user_id: str) -> None:
     """Everything that somebody may have."""
     accounts, books = whole.accounts, whole.books
-    await accounts.add_session(session(f"s-{user_id}", user_id, "api"), RefreshToken(f"r-{user_id}", f"s-{user_id}", T, T + DAY))
+    await accounts.add_session(
+        session(f"s-{user_id}", user_id, "api"), RefreshToken(f"r-{user_id}", f"s-{user_id}", T, T + DAY)
+    )
     await accounts.put_recovery_codes(user_id, ["a", "b"])
     await accounts.add_api_key(ApiKey(f"k-{user_id}", user_id, "bot", f"hash-{user_id}", "mw_ab", (Scope.READ,), T))
     await accounts.add_invitation(invitation(invitation_id=f"i-{user_id}", token_hash=f"code-{user_id}", invited_by=user_id))
@@ -90,7 +92,7 @@ async def test_user_leaves_with_all_that_is_their_own_and_nothing_of_anybody_els
     for user_id, count in (("u1", 1), ("u2", 0), ("u3", 1)):
         assert len(await accounts.sessions_of(user_id)) == len(await accounts.api_keys_of(user_id)) == count
         assert await accounts.recovery_codes_left(user_id) == 2 * count
-        kept = [await accounts.refresh_token(f"r-{user_id}"), await accounts.invitation(f"code-{user_id}")]
+        kept: list[object] = [await accounts.refresh_token(f"r-{user_id}"), await accounts.invitation(f"code-{user_id}")]
         kept += [await accounts.reset(f"link-{user_id}"), await accounts.reset(f"by-{user_id}")]
         assert [one is not None for one in kept] == [count == 1] * 4
         assert len(await books.portfolios(user_id, deleted=True)) == 2 * count

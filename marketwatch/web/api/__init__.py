@@ -31,6 +31,7 @@ from .rules import ENDPOINTS as RULES
 from .screener import ACTIONS as SCREEN_ACTIONS
 from .screener import ENDPOINTS as SCREENS
 from .seen import ACTIONS as SEEN_ACTIONS
+from .settings import ENDPOINTS as SETTINGS
 from .silences import ACTIONS as SILENCE_ACTIONS
 from .silences import ENDPOINTS as SILENCES
 from .system import ENDPOINTS as SYSTEM
@@ -41,7 +42,17 @@ from .watchlists import ENDPOINTS as WATCHLISTS
 
 _ALERTS: tuple[Endpoint[Any], ...] = (*ALERTS, *EXPLAINED, *RULES, *SILENCES, *DELIVERIES)
 _PEOPLE: tuple[Endpoint[Any], ...] = (*BOOKS, *BOOK_PAST, *WATCHLISTS, *SCREENS, *USERS, *CREDENTIALS, *PEOPLE)
-ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *SYSTEM, *_PEOPLE)
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    *MARKET,
+    *HISTORY,
+    *METRICS,
+    *ANALYTICS,
+    *_ALERTS,
+    *REPLAY,
+    *SYSTEM,
+    *SETTINGS,
+    *_PEOPLE,
+)
 
 _ALERT_ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
 _BOOK_ACTIONS: tuple[Action[Any], ...] = (*BOOK_ACTIONS, *BOOK_FILE_ACTIONS, *WATCHLIST_ACTIONS, *SCREEN_ACTIONS)

@@ -219,7 +219,7 @@ async def _preferences(_desk: Desk, query: UserQuery, visit: Visit) -> Preferenc
 
 async def _put_preferences(_desk: Desk, query: UserQuery, body: Preferences, visit: Visit) -> Preferences:
     user = await own_account(visit, query.user_id)
-    await visit.accounts.store.set_preferences(user.user_id, write_preferences(body))
+    await visit.accounts.store.set_preferences(user.user_id, await write_preferences(body))
     visit.accounts.identities.forget(user.user_id)
     return body
 
