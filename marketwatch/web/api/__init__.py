@@ -24,6 +24,7 @@ from .metrics import ENDPOINTS as METRICS
 from .people import ACTIONS as PEOPLE_ACTIONS
 from .people import ENDPOINTS as PEOPLE
 from .replay import ENDPOINTS as REPLAY
+from .rule_author import ACTIONS as RULE_AUTHOR_ACTIONS
 from .rules import ACTIONS as RULE_ACTIONS
 from .rules import ENDPOINTS as RULES
 from .screener import ACTIONS as SCREEN_ACTIONS
@@ -41,6 +42,8 @@ _ALERTS: tuple[Endpoint[Any], ...] = (*ALERTS, *EXPLAINED, *RULES, *SILENCES, *D
 _PEOPLE: tuple[Endpoint[Any], ...] = (*BOOKS, *BOOK_PAST, *WATCHLISTS, *SCREENS, *USERS, *CREDENTIALS, *PEOPLE)
 ENDPOINTS: tuple[Endpoint[Any], ...] = (*MARKET, *HISTORY, *METRICS, *ANALYTICS, *_ALERTS, *REPLAY, *SYSTEM, *_PEOPLE)
 
-_ALERT_ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
+_ALERT_ACTIONS: tuple[Action[Any], ...] = (
+    *RULE_ACTIONS, *RULE_AUTHOR_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS,
+)  # fmt: skip
 _BOOK_ACTIONS: tuple[Action[Any], ...] = (*BOOK_ACTIONS, *BOOK_FILE_ACTIONS, *WATCHLIST_ACTIONS, *SCREEN_ACTIONS)
 ACTIONS: tuple[Action[Any], ...] = (*_ALERT_ACTIONS, *_BOOK_ACTIONS, *USER_ACTIONS, *CREDENTIAL_ACTIONS, *PEOPLE_ACTIONS)
