@@ -31,7 +31,7 @@ async def leaving(database: Reads, user_id: str, at_ms: int) -> list[Step | Bulk
 
     A rule whose newest version looks at their money goes, and its id is not given again; of another one the versions that did.
     """
-    rules = _sorted_out(await database.rows("rules_of", user_id))
+    rules = _sorted_out(await database.rows("rules_of", user_id), user_id)
     alerts = await _without_figures(database, user_id, rules.money)
     return [
         Step("hold_admins", (), must=False),
@@ -44,11 +44,14 @@ async def leaving(database: Reads, user_id: str, at_ms: int) -> list[Step | Bulk
     ]
 
 
-def _sorted_out(rows: Sequence[Sequence[Any]]) -> _Rules:
-    """Of rows of `rules_of`, the newest version of each rule first."""
-    asks = [(rule_id, version, is_money(f"{expression} {recover or ''}")) for rule_id, version, expression, recover in rows]
-    newest = {rule_id: money for rule_id, _, money in reversed(asks)}
-    gone = [rule_id for rule_id, money in newest.items() if money]
+def _sorted_out(rows: Sequence[Sequence[Any]], user_id: str) -> _Rules:
+    """Of rows of `rules_of`, the newest version of each rule first; versions may be of several authors."""
+    asks = [
+        (rule_id, version, owner_id == user_id and is_money(f"{expression} {recover or ''}"))
+        for rule_id, version, owner_id, expression, recover in rows
+    ]
+    newest = {rule_id: about for rule_id, _, about in reversed(asks)}
+    gone = [rule_id for rule_id, about in newest.items() if about]
     money = list(dict.fromkeys(rule_id for rule_id, _, about in asks if about))
     versions = [(rule_id, version) for rule_id, version, about in asks if about or newest[rule_id]]
     return _Rules(gone, money, versions)

@@ -469,7 +469,8 @@ DELETE FROM watchlists WHERE owner_id = $1
 DELETE FROM screens WHERE owner_id = $1
 
 -- name: rules_of
-SELECT rule_id, version, expression, recover FROM alert_rules WHERE owner_id = $1 ORDER BY rule_id, version DESC
+SELECT rule_id, version, owner_id, expression, recover FROM alert_rules
+WHERE rule_id IN (SELECT rule_id FROM alert_rules WHERE owner_id = $1) ORDER BY rule_id, version DESC
 
 -- name: drop_rule_version
 DELETE FROM alert_rules WHERE rule_id = $1 AND version = $2

@@ -111,6 +111,7 @@ async def test_rules_about_the_money_of_who_leaves_go_and_those_about_the_market
         rule("loss", 1, "price > 1"), rule("loss", 2, MONEY),
         rule("market", 1, "price > 1"), rule("market", 2, MONEY), rule("market", 3, "price > 2"),
         rule("loss-of-u1", 1, MONEY, "u1"),
+        rule("handed", 1, MONEY), rule("handed", 2, "price > 1", "u1"), rule("handed", 3, MONEY, "u1"),
     ]  # fmt: skip
     alerts = [alert("a1", "loss", "u2"), alert("a2", "market", "u2"), alert("a3", "loss-of-u1", "u1")]
     await whole.database.write(WriteBatch(rules=rules, alerts=alerts))
@@ -118,6 +119,7 @@ async def test_rules_about_the_money_of_who_leaves_go_and_those_about_the_market
     left = await whole.database.rules(every_version=True)
     assert {(one.rule_id, one.version, one.owner_id) for one in left} == {
         ("market", 1, "owner"), ("market", 3, "owner"), ("loss-of-u1", 1, "u1"),
+        ("handed", 2, "u1"), ("handed", 3, "u1"),
     }  # fmt: skip
     assert await whole.database.removals() == [RuleRemoval("loss", T)]
     found = {one.alert_id: one for one in await whole.database.alerts()}

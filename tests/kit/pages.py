@@ -43,7 +43,7 @@ from marketwatch.web.contexts.overview import Query, all_facts, columns_of
 from marketwatch.web.contexts.owner import OwnerPage
 from marketwatch.web.contexts.replay import replay_list, replay_page
 from marketwatch.web.contexts.rule_form import Entry, form_view
-from marketwatch.web.contexts.rule_page import DeletePage, NewRulePage, rule_page
+from marketwatch.web.contexts.rule_page import AuthorPage, DeletePage, NewRulePage, rule_page
 from marketwatch.web.contexts.rule_trial import CheckPage, Now, TermView, broken, trial_of
 from marketwatch.web.contexts.rule_words import rule_href
 from marketwatch.web.contexts.search import search
@@ -275,6 +275,9 @@ def rule_pages(watch: Watch) -> Iterator[Given]:
             ),
         )
     yield Given("rule_delete.html", DeletePage(one, rule_href(HOSTILE), 2))
+    author = AuthorPage(one, rule_href(HOSTILE), HOSTILE, (HOSTILE, HOSTILE), "", HOSTILE, HOSTILE)
+    yield Given("rule_author.html", author)
+    yield Given("rule_author.html", replace(author, refusal=HOSTILE, choices=(), author=""))
     said = Now("true", HOSTILE, (TermView(HOSTILE, HOSTILE),))
     trials = [trial_of(entry, HOSTILE, said, history=HOSTILE, note=HOSTILE), trial_of(Entry(), HOSTILE, None)]
     for trial in [*trials, broken(entry, HOSTILE, HOSTILE, [{"column": 2, "message": HOSTILE, "hint": HOSTILE}])]:

@@ -26,6 +26,7 @@ from .passwords import ACTIONS as PASSWORDS
 from .people import ACTIONS as PEOPLE_ACTIONS
 from .people import ENDPOINTS as PEOPLE
 from .replay import ENDPOINTS as REPLAY
+from .rule_author import ACTIONS as RULE_AUTHOR_ACTIONS
 from .rules import ACTIONS as RULE_ACTIONS
 from .rules import ENDPOINTS as RULES
 from .screener import ACTIONS as SCREEN_ACTIONS
@@ -54,7 +55,9 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *_PEOPLE,
 )
 
-_ALERT_ACTIONS: tuple[Action[Any], ...] = (*RULE_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS)
+_ALERT_ACTIONS: tuple[Action[Any], ...] = (
+    *RULE_ACTIONS, *RULE_AUTHOR_ACTIONS, *EXPLAINS, *SEEN_ACTIONS, *SILENCE_ACTIONS, *DELIVERY_ACTIONS,
+)  # fmt: skip
 _BOOK_ACTIONS: tuple[Action[Any], ...] = (*BOOK_ACTIONS, *BOOK_FILE_ACTIONS, *WATCHLIST_ACTIONS, *SCREEN_ACTIONS)
 _ACCOUNT_ACTIONS: tuple[Action[Any], ...] = (*USER_ACTIONS, *LEAVING, *PASSWORDS, *CREDENTIAL_ACTIONS, *PEOPLE_ACTIONS)
 ACTIONS: tuple[Action[Any], ...] = (*_ALERT_ACTIONS, *_BOOK_ACTIONS, *_ACCOUNT_ACTIONS)
