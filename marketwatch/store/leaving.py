@@ -47,7 +47,7 @@ async def leaving(database: Reads, user_id: str, at_ms: int) -> list[Step | Bulk
 def _sorted_out(rows: Sequence[Sequence[Any]], user_id: str) -> _Rules:
     """Of rows of `rules_of`, the newest version of each rule first; versions may be of several authors."""
     asks = [
-        (rule_id, version, owner_id == user_id and is_money(f"{expression} {recover or ''}"))
+        (rule_id, version, owner_id == user_id and is_money(f"{expression} {recover or ''}".lower()))
         for rule_id, version, owner_id, expression, recover in rows
     ]
     newest = {rule_id: about for rule_id, _, about in reversed(asks)}

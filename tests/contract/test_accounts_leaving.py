@@ -25,7 +25,7 @@ from tests.kit.books import entry as transaction
 from tests.kit.databases import MakeStore
 
 HOUR = 3_600_000
-MONEY = "portfolio('main').upnl < -50"
+MONEY = "Portfolio('main').upnl < -50"
 
 
 @dataclass
