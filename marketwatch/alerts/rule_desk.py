@@ -12,9 +12,9 @@ from ..bus import Publish
 from ..clock import Clock
 from ..errors import Conflict, Forbidden, NotFound, StoreError, Unavailable
 from ..model.alerts import Rule, RuleRemoval, Rules
+from ..model.private import asks_money
 from ..model.system import Level, Notice
 from ..ports import MarketStore, UserDatabase, WriteBatch
-from .compiled import compiled
 from .rule_file import MOST_RULES
 from .rule_sheet import Mistake
 from .rulebook import with_mute
@@ -190,10 +190,30 @@ class RuleDesk:
         self._put_in_force()
         return made
 
+    async def present(self, rule_id: str) -> Rule:
+        """The newest version of a rule that may be changed here. Raises NotFound, Conflict, Unavailable."""
+        async with self._work():
+            return self._present(rule_id)
+
+    async def hand_over(self, rule_id: str, owner_id: str, *, author: str) -> Rule:
+        """Make somebody else its author; version and episodes stay. `author`: who it was when that was decided, a Conflict
+        where that is past. Raises Forbidden for a rule that looks at its author's money."""
+        async with self._work() as store:
+            present = self._present(rule_id)
+            if present.owner_id != author:
+                raise Conflict(f'The rule "{present.name}" was handed over meanwhile; look at it again.')
+            if why := kept_by_author(present):
+                raise Forbidden(why)
+            made = present._replace(owner_id=owner_id)
+            if made != present:
+                await self._commit(store, made)
+        self._put_in_force()
+        return made
+
     async def remove(self, rule_id: str) -> Rule:
         """Delete a rule: its episodes end, its versions stay. A rule that is deleted already stays so."""
         async with self._work() as store:
-            if rule_id in self._removed:
+            if rule_id in self._removed and rule_id in self._versions:
                 return self._versions[rule_id][0]
             present = self._present(rule_id)
             await self._store(store, WriteBatch(removals=[RuleRemoval(rule_id, self._clock.now_ms())]))
@@ -211,12 +231,22 @@ class RuleDesk:
             if rule_id in self._removed:
                 self._check_room()
             self._check_name(chosen)
-            chosen = chosen._replace(muted_until_ms=versions[0].muted_until_ms)
+            _check_former(chosen, versions[0])
+            chosen = chosen._replace(muted_until_ms=versions[0].muted_until_ms, owner_id=versions[0].owner_id)
             made = chosen if chosen.version == versions[0].version else self._next(chosen)
             if made != versions[0] or rule_id in self._removed:
                 await self._commit(store, made)
         self._put_in_force()
         return made
+
+    @asynccontextmanager
+    async def leaving(self) -> AsyncIterator[None]:
+        """Around the deletion of an author's own rules: none is written meanwhile, and what is left is in force afterwards."""
+        async with self._turn:
+            try:
+                yield
+            finally:
+                await self._load()
 
     # Their parts
 
@@ -295,7 +325,7 @@ class RuleDesk:
         word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
         if not word or word in _RESERVED or word.startswith(("file-", "default-")):
             word = f"rule-{word}".strip("-")
-        taken = self._versions.keys() | {rule.rule_id for rule in self._file or ()}
+        taken = self._versions.keys() | self._removed.keys() | {rule.rule_id for rule in self._file or ()}
         number = 1
         while (found := word if number == 1 else f"{word}-{number}") in taken:
             number += 1
@@ -319,10 +349,30 @@ class RuleDesk:
         self._warned = False
 
 
+def kept_by_author(rule: Rule) -> str:
+    """Why a rule cannot be handed over, "" where it can be: nobody is to find out about another one's money by giving them a
+    question about it."""
+    if not asks_money(rule):
+        return ""
+    return (
+        f'The rule "{rule.name}" looks at the portfolios of whoever wrote it, so it cannot be handed over: it would look at '
+        "somebody else's from then on. Whoever wants one like it copies it as a rule of their own."
+    )
+
+
+def _check_former(chosen: Rule, present: Rule) -> None:
+    """An earlier version may be of an author before the last hand-over, and about their money. Raises Forbidden."""
+    if chosen.owner_id != present.owner_id and asks_money(chosen):
+        raise Forbidden(
+            f'Version {chosen.version} of the rule "{present.name}" looked at the portfolios of an earlier author, so it '
+            "cannot be used again; write its condition as a rule of your own."
+        )
+
+
 def _check_author(present: Rule, made: Rule) -> None:
     """Nobody finds out about another one's money by asking it other questions. Raises Forbidden."""
     asks = [(one.expression, one.recover) for one in (present, made)]
-    if asks[0] != asks[1] and compiled(made, ()).holdings:
+    if asks[0] != asks[1] and asks_money(made):
         raise Forbidden(
             f'The rule "{made.name}" would look at the portfolios of whoever wrote it, so nobody else may change its '
             "condition; copy it as a rule of your own."

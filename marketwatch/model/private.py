@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .alerts import Alert
+from .alerts import Alert, Rule
 from .portfolio import LOCAL_OWNER
 
 AUTHOR = "owner_id"
@@ -46,6 +46,11 @@ def is_private(alert: Alert) -> bool:
 def is_money(term: str) -> bool:
     """Whether a term, by its text, is a figure of somebody's own money."""
     return _MONEY.search(term) is not None
+
+
+def asks_money(rule: Rule) -> bool:
+    """Whether a rule, by its text, looks at the portfolios of its author; also where it does not compile now."""
+    return is_money(f"{rule.expression} {rule.recover}".lower())
 
 
 def open_context(alert: Alert) -> dict[str, Any]:

@@ -102,6 +102,10 @@ class ScreenDesk:
         """The screen that the owner deleted last."""
         return self._gone.get(owner_id)
 
+    def forget(self, owner_id: str) -> None:
+        """The owner is not there any more."""
+        self._gone.pop(owner_id, None)
+
     async def restore(self, owner_id: str, screen_id: str) -> Screen:
         """Take the last deletion back."""
         present = self._gone.get(owner_id)

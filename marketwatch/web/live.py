@@ -33,12 +33,12 @@ from .vitals import Vitals
 log = get_logger(__name__)
 TICK_S = 0.5
 _KEEP_TICKS = 40
-_ALERTS = "alerts"
+_ALERTS, _AUTHORED = "alerts", "authored alerts"
 
 
-def alerts_channel(query: Query) -> str:
-    """The channel of the alerts page with these filters."""
-    return "/".join((_ALERTS, *(quote(part, safe="") for part in query)))
+def alerts_channel(query: Query, *, authors: bool = False) -> str:
+    """The channel of the alerts page with these filters; `authors`: for admins, who are told who wrote a rule."""
+    return "/".join((_AUTHORED if authors else _ALERTS, *(quote(part, safe="") for part in query)))
 
 
 class Live:
@@ -180,7 +180,7 @@ class Live:
 
     def _channel(self, name: str) -> Channel:
         """`overview`, `status`, `symbol/NAME` or `alerts/...`; the caller has checked the symbol and the filters."""
-        if name.startswith(_ALERTS + "/"):
+        if name.startswith((_ALERTS + "/", _AUTHORED + "/")):
             return self._alerts_channel(name)
         if name.startswith(BOOK_PREFIX):
             return self._book_channel(name)
@@ -211,8 +211,14 @@ class Live:
         channel = self._alerts.get(name)
         if channel is None:
             query = Query(*(unquote(part) for part in name.split("/")[1:]))
-            channel = self._alerts[name] = AlertsChannel(query, name, self._renderer, self.history)
+            authored, desk = name.startswith(_AUTHORED), self.desk
+            authors = (lambda: desk.authors) if authored and desk is not None else _nobody
+            channel = self._alerts[name] = AlertsChannel(query, name, self._renderer, self.history, authors)
         return channel
+
+
+def _nobody() -> None:
+    """No author is told."""
 
 
 LIVE: web.AppKey[Live] = web.AppKey("live")

@@ -11,7 +11,7 @@ import pytest
 from marketwatch.alerts.rule_desk import RuleDesk
 from marketwatch.alerts.rule_sheet import read_sheet
 from marketwatch.clock import ManualClock
-from marketwatch.errors import Forbidden
+from marketwatch.errors import Conflict, Forbidden
 from marketwatch.model.alerts import Rule, RuleRemoval, Rules
 from marketwatch.ports import DurableStore, WriteBatch
 from tests.kit.alerts import rule
@@ -85,6 +85,26 @@ async def test_author_of_a_rule_is_kept_over_versions_restarts_and_the_backup(ma
     assert [one.owner_id for one in again.versions(mine.rule_id)] == ["ann"] * 3
     assert {one.rule_id: one.owner_id for one in told[-1]} == {"file-a": "owner", "mine": "ann", "plain": "ann"}
     await store.close()
+
+
+async def test_rule_handed_over_keeps_its_version_over_a_restart_and_stays_with_its_new_author(
+    store: DurableStore, tmp_path: Path
+) -> None:
+    desk, told = await started(store, tmp_path)
+    made = await desk.create(written("Shared", "portfolio('main').upnl < -5")._replace(owner_id="ann"))
+    with pytest.raises(Forbidden, match="cannot be handed over"):
+        await desk.hand_over(made.rule_id, "bob", author="ann")
+    plain = await desk.change(made.rule_id, written("Shared")._replace(owner_id="ann"))
+    with pytest.raises(Conflict, match="handed over meanwhile"):
+        await desk.hand_over(made.rule_id, "bob", author="eve")
+    assert await desk.hand_over(made.rule_id, "bob", author="ann") == plain._replace(owner_id="bob")
+    assert next(one for one in told[-1] if one.rule_id == made.rule_id).owner_id == "bob"
+    again, _ = await started(store, tmp_path)
+    assert [(one.version, one.owner_id) for one in again.versions(made.rule_id)] == [(2, "bob"), (1, "ann")]
+    with pytest.raises(Forbidden, match="earlier author"):
+        await again.restore(made.rule_id, 1)
+    later = await again.change(made.rule_id, written("Shared", "price > 9")._replace(owner_id="bob"))
+    assert (later.version, (await again.restore(made.rule_id, 2)).owner_id) == (3, "bob")
 
 
 async def test_removal_and_rules_are_written_in_one_commit_and_come_back(store: DurableStore) -> None:

@@ -103,6 +103,7 @@ async def test_rule_has_the_contract_s_shape(made: World, client: Client) -> Non
         "intrabar": True,
         "note": "Look at the book first.",
         "muted_until": "2025-11-21T00:00:00.000Z",
+        "author": None,
     }
     assert (found[0]["symbols"], found[0]["for"], found[0]["repeat"]) == ("*", "0s", None)
     assert found[1]["symbols"] == "watchlist/main"

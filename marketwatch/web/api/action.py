@@ -21,6 +21,7 @@ from ..owning import portfolio_owner
 from ..snapshot import json_answer
 from .desk import DESK
 from .endpoint import Handler, Parameters
+from .reader import reader_of
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 _HANDLER_S = 30.0
@@ -56,6 +57,8 @@ class Action(Generic[Q]):
     """It is about what a person owns: `answer` is told who it is."""
     asked: bool = False
     """`answer` is told who asks, "" for a guest."""
+    reader: bool = False
+    """`answer` is told the `Reader`, who may know the authors of some rules."""
     max_bytes: int | None = None
     """A longer body than other routes take."""
     from_csv: Callable[[bytes], Any] | None = None
@@ -73,6 +76,7 @@ class Action(Generic[Q]):
             async with asyncio.timeout(_HANDLER_S):
                 more: tuple[Any, ...] = (visit_of(request),) if self.accounts else ()
                 more = (portfolio_owner(request),) if self.owned or self.asked else more
+                more = (*more, await reader_of(request)) if self.reader else more
                 data = await self.answer(desk, query, body, *more)
             return json_answer(success(data, now_ms=desk.clock.now_ms(), source=desk.source), status=self.status)
 

@@ -12,6 +12,7 @@ from ...errors import NotFound, StoreUnavailable
 from ...model.alerts import Alert, AlertState, Rule
 from ...model.private import open_context, told_to
 from ...state import LiveState
+from ..authors import Reader
 from ..envelope import iso
 from ..format import span
 from .deliveries import DeliveryRow, delivery_row
@@ -86,10 +87,18 @@ class AlertDetail(AlertRow, frozen=True):
     deliveries: list[DeliveryRow]
 
 
+class AuthorRow(msgspec.Struct, frozen=True):
+    """Who wrote a rule. `user_id` is `owner` for the owner of the program; `username` null: the account is gone."""
+
+    user_id: str
+    username: str | None
+
+
 class RuleRow(msgspec.Struct, frozen=True):
     """One version of a rule. Durations as texts such as `30s`; `symbols` is a list, `*` or the name of a watchlist.
 
-    `schedule`: when it is evaluated; null: always. `muted_until`: nobody is told before then; the year 9999 is for ever."""
+    `schedule`: when it is evaluated; null: always. `muted_until`: nobody is told before then; the year 9999 is for ever.
+    `author`: told to themself and to admins; null for others, for rules of the file, and without accounts."""
 
     rule_id: str
     version: int
@@ -110,6 +119,7 @@ class RuleRow(msgspec.Struct, frozen=True):
     intrabar: bool
     note: str
     muted_until: str | None
+    author: AuthorRow | None
 
 
 def _time(time_ms: int | None) -> str | None:
@@ -138,8 +148,8 @@ def alert_row(alert: Alert, asker: str = "") -> AlertRow:
     )
 
 
-def rule_row(rule: Rule) -> RuleRow:
-    """A rule as the API shows it."""
+def rule_row(rule: Rule, reader: Reader) -> RuleRow:
+    """A rule as the API shows it to `reader`."""
     one = rule.symbols[0] if len(rule.symbols) == 1 else ""
     return RuleRow(
         rule_id=rule.rule_id,
@@ -161,6 +171,7 @@ def rule_row(rule: Rule) -> RuleRow:
         intrabar=rule.intrabar,
         note=rule.note,
         muted_until=_time(rule.muted_until_ms),
+        author=AuthorRow(rule.owner_id, reader.name_of(rule)) if reader.knows(rule) else None,
     )
 
 
@@ -242,10 +253,10 @@ async def alert(desk: Desk, query: AlertQuery, asker: str) -> AlertDetail:
     return AlertDetail(**msgspec.structs.asdict(row), deliveries=await receipts(desk, query.alert_id))
 
 
-def rules(desk: Desk, _query: NoQuery) -> list[RuleRow]:
+def rules(desk: Desk, _query: NoQuery, reader: Reader) -> list[RuleRow]:
     """The rules in force, by name."""
     found = sorted(desk.watch.state.rules.values(), key=lambda rule: (rule.name.casefold(), rule.rule_id))
-    return [rule_row(rule) for rule in found]
+    return [rule_row(rule, reader) for rule in found]
 
 
 async def stored_versions(desk: Desk, rule_id: str) -> list[Rule]:
@@ -262,16 +273,16 @@ async def stored_versions(desk: Desk, rule_id: str) -> list[Rule]:
     return found
 
 
-async def rule(desk: Desk, query: RuleQuery) -> RuleRow:
+async def rule(desk: Desk, query: RuleQuery, reader: Reader) -> RuleRow:
     """One rule: as it is in force, or the named or newest version that is stored. Raises NotFound."""
     active = desk.watch.state.rules.get(query.rule_id)
     if active is not None and query.version in (None, active.version):
-        return rule_row(active)
+        return rule_row(active, reader)
     if query.version is None and desk.rules is not None and desk.rules.is_removed(query.rule_id):
         raise NotFound(f'The rule "{query.rule_id}" was deleted; `POST /api/rules/{query.rule_id}/restore` takes that back.')
     for stored in await stored_versions(desk, query.rule_id):
         if query.version in (None, stored.version):
-            return rule_row(stored)
+            return rule_row(stored, reader)
     version = "" if query.version is None else f" with version {query.version}"
     raise NotFound(f'There is no rule "{query.rule_id}"{version}.', [{"parameter": "rule_id", "value": query.rule_id}])
 
@@ -296,6 +307,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         rules,
         "alerts",
         hot=True,
+        reader=True,
         description="By name; also paused ones.",
     ),
     Endpoint(
@@ -307,5 +319,6 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         "alerts",
         operation="rule",
         description="As it is in force, or another version of it by `version`.",
+        reader=True,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar, cast
 
 from aiohttp import web
@@ -48,6 +48,8 @@ class Desk:
         self.snapshot = Snapshot(slot=slot, clock=clock)
         self.rules: RuleDesk | None = None
         self.bookkeeping: BookDesk | None = None
+        self.authors: Mapping[str, str] = {}
+        """The names of all people by id, as an admin was told them last: for the pages of admins alone."""
         self._screens: ScreenDesk | None = None
         self._screener: tuple[int, Screener] | None = None
         self._appraiser: tuple[int, Appraiser] | None = None
@@ -84,6 +86,14 @@ class Desk:
         if self._screens is None:
             self._screens = ScreenDesk(self.books.working)
         return self._screens
+
+    def forget(self, user_id: str) -> None:
+        """The account of somebody is gone: their streams end, and what they deleted is not kept for them."""
+        self.authors = {one: name for one, name in self.authors.items() if one != user_id}
+        if self._screens is not None:
+            self._screens.forget(user_id)
+        if self.hub.holders is not None:
+            self.hub.holders.leave(user_id)
 
     @property
     def screener(self) -> Screener:

@@ -14,12 +14,15 @@ import msgspec
 from aiohttp import web
 
 from ...errors import InvalidRequest
-from ..callers import visit_of
+from ...model.accounts import GUEST
+from ..authors import NOBODY
+from ..callers import caller_of, visit_of
 from ..envelope import success
 from ..guard import RoleName, declare_on
 from ..owning import portfolio_owner
 from ..snapshot import json_answer
 from .desk import DESK
+from .reader import reader_of
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 _HANDLER_S = 10.0
@@ -51,6 +54,8 @@ class Endpoint(Generic[Q]):
     """It is about what a person owns: whoever has an account may ask, and `answer` is told who it is."""
     asked: bool = False
     """`answer` is told who asks, "" for a guest."""
+    reader: bool = False
+    """`answer` is told the `Reader`, who may know the authors of some rules; where it is `hot`, guests share their answer."""
 
     @property
     def name(self) -> str:
@@ -71,14 +76,19 @@ class Endpoint(Generic[Q]):
 
 
 def _hot(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
+    plain = _plain(endpoint, parameters)
+
     async def handle(request: web.Request) -> web.StreamResponse:
         desk = request.app[DESK]
         snapshot = desk.snapshot
         target = request.raw_path
+        if endpoint.reader and caller_of(request) is not GUEST:
+            return await plain(request)
         page = snapshot.get(target)
         if page is None:
             version = snapshot.version
-            data = endpoint.answer(desk, parameters.parse(request))
+            more = (NOBODY,) if endpoint.reader else ()
+            data = endpoint.answer(desk, parameters.parse(request), *more)
             page = snapshot.put(target, success(data, now_ms=desk.clock.now_ms(), source=desk.source), version=version)
         return page.answer(request)
 
@@ -90,6 +100,7 @@ def _plain(endpoint: Endpoint[Q], parameters: Parameters[Q]) -> Handler:
         desk = request.app[DESK]
         more: tuple[Any, ...] = (visit_of(request),) if endpoint.accounts else ()
         more = (portfolio_owner(request),) if endpoint.owned or endpoint.asked else more
+        more = (*more, await reader_of(request)) if endpoint.reader else more
         data = endpoint.answer(desk, parameters.parse(request), *more)
         if inspect.isawaitable(data):
             async with asyncio.timeout(_HANDLER_S):

@@ -11,8 +11,9 @@ from ...alerts.rule_sheet import RuleRefused, Sheet, read_sheet
 from ...errors import InvalidRequest
 from ...model.alerts import Rule
 from ...model.system import Level
+from ..authors import Reader
 from .action import Action
-from .alerts import Name, RuleRow, Version, rule_row, stored_versions
+from .alerts import AuthorRow, Name, RuleRow, Version, rule_row, stored_versions
 from .desk import Desk
 from .endpoint import Endpoint
 from .market import NoQuery
@@ -54,11 +55,13 @@ class RuleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuleChange(RuleBody, frozen=True, forbid_unknown_fields=True):
-    """A rule as it is answered, changed. `version`: the one that the change was made from; 409 where that is past."""
+    """A rule as it is answered, changed. `version`: the one that the change was made from; 409 where that is past. `origin` and
+    `author` stay what they are, whatever is sent."""
 
     version: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     rule_id: str | None = None
     origin: str | None = None
+    author: AuthorRow | None = None
 
 
 class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,25 +112,26 @@ def read(body: RuleBody) -> Rule:
         raise InvalidRequest(str(error), details) from None
 
 
-async def create(desk: Desk, _query: NoQuery, body: RuleBody, author: str) -> RuleRow:
+async def create(desk: Desk, _query: NoQuery, body: RuleBody, reader: Reader) -> RuleRow:
     """A new rule, committed and in force."""
-    return rule_row(await desk.rule_desk.create(read(body)._replace(owner_id=author)))
+    return rule_row(await desk.rule_desk.create(read(body)._replace(owner_id=reader.user_id)), reader)
 
 
-async def change(desk: Desk, query: OneRule, body: RuleChange, asker: str) -> RuleRow:
+async def change(desk: Desk, query: OneRule, body: RuleChange, reader: Reader) -> RuleRow:
     """The next version of a rule, which stays its author's."""
     if body.rule_id not in (None, query.rule_id):
         message = f'The body is about the rule "{str(body.rule_id)[:200]}" and the path about "{query.rule_id}".'
         raise InvalidRequest(message, [{"field": "rule_id", "column": 1, "message": message, "hint": "Leave it out."}])
-    return rule_row(await desk.rule_desk.change(query.rule_id, read(body)._replace(owner_id=asker), body.version))
+    changed = read(body)._replace(owner_id=reader.user_id)
+    return rule_row(await desk.rule_desk.change(query.rule_id, changed, body.version), reader)
 
 
-async def switch(desk: Desk, query: OneRule, body: Switch) -> RuleRow:
+async def switch(desk: Desk, query: OneRule, body: Switch, reader: Reader) -> RuleRow:
     """On or off, as a new version."""
-    return rule_row(await desk.rule_desk.switch(query.rule_id, on=body.enabled))
+    return rule_row(await desk.rule_desk.switch(query.rule_id, on=body.enabled), reader)
 
 
-async def mute(desk: Desk, query: OneRule, body: Mute) -> RuleRow:
+async def mute(desk: Desk, query: OneRule, body: Mute, reader: Reader) -> RuleRow:
     """Muted, or not any more."""
     try:
         until_ms = None if body.until is None else read_time(body.until)
@@ -135,22 +139,22 @@ async def mute(desk: Desk, query: OneRule, body: Mute) -> RuleRow:
         shown = str(body.until)[:40]
         message = f'"until" was "{shown}"; it must be an ISO 8601 time such as 2027-01-01T00:00:00Z.'
         raise InvalidRequest(message, [{"field": "until", "column": 1, "message": message, "hint": ""}]) from None
-    return rule_row(await desk.rule_desk.mute(query.rule_id, until_ms))
+    return rule_row(await desk.rule_desk.mute(query.rule_id, until_ms), reader)
 
 
-async def remove(desk: Desk, query: OneRule, _body: None) -> RuleRow:
+async def remove(desk: Desk, query: OneRule, _body: None, reader: Reader) -> RuleRow:
     """The newest version of the rule that is gone."""
-    return rule_row(await desk.rule_desk.remove(query.rule_id))
+    return rule_row(await desk.rule_desk.remove(query.rule_id), reader)
 
 
-async def restore(desk: Desk, query: OneVersion, _body: None) -> RuleRow:
+async def restore(desk: Desk, query: OneVersion, _body: None, reader: Reader) -> RuleRow:
     """The rule as it is in force again."""
-    return rule_row(await desk.rule_desk.restore(query.rule_id, query.version))
+    return rule_row(await desk.rule_desk.restore(query.rule_id, query.version), reader)
 
 
-async def versions(desk: Desk, query: OneRule) -> list[RuleRow]:
+async def versions(desk: Desk, query: OneRule, reader: Reader) -> list[RuleRow]:
     """Newest first. Raises NotFound."""
-    return [rule_row(one) for one in await stored_versions(desk, query.rule_id)]
+    return [rule_row(one, reader) for one in await stored_versions(desk, query.rule_id)]
 
 
 _SAID = "Committed and in force when it is answered. A rule that cannot be taken is refused with `details` per field."
@@ -165,32 +169,34 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         "alerts",
         operation="rule_versions",
         description="Newest first; also of a deleted rule.",
+        reader=True,
     ),
 )
 
 ACTIONS: tuple[Action[Any], ...] = (
     Action(
         "POST", "/api/rules", "Write a rule", NoQuery, RuleBody, RuleRow, create, "alerts", "create_rule", status=201,
-        description=_SAID, conflicts=True, asked=True,
+        description=_SAID, conflicts=True, reader=True,
     ),
     Action(
         "PUT", "/api/rules/{rule_id}", "Change a rule", OneRule, RuleChange, RuleRow, change, "alerts", "change_rule",
-        description=f"The whole rule, as its next version. {_SAID}", conflicts=True, asked=True,
+        description=f"The whole rule, as its next version. {_SAID}", conflicts=True, reader=True,
     ),
     Action(
         "PUT", "/api/rules/{rule_id}/enabled", "Switch a rule on or off", OneRule, Switch, RuleRow, switch, "alerts",
-        "switch_rule", conflicts=True,
+        "switch_rule", conflicts=True, reader=True,
     ),
     Action(
         "PUT", "/api/rules/{rule_id}/muted", "Mute a rule", OneRule, Mute, RuleRow, mute, "alerts", "mute_rule",
-        description="It goes on, but nobody is told. Rules of the file too; the year 9999 is for ever.",
+        description="It goes on, but nobody is told. Rules of the file too; the year 9999 is for ever.", reader=True,
     ),
     Action(
         "DELETE", "/api/rules/{rule_id}", "Delete a rule", OneRule, None, RuleRow, remove, "alerts", "delete_rule",
-        description="Its episodes end; its versions stay, and it can be restored.", conflicts=True,
+        description="Its episodes end; its versions stay, and it can be restored.", conflicts=True, reader=True,
     ),
     Action(
         "POST", "/api/rules/{rule_id}/restore", "Bring a rule back", OneVersion, None, RuleRow, restore, "alerts",
-        "restore_rule", description="A deleted rule, or the content of an earlier `version` as the next one.", conflicts=True,
+        "restore_rule", description="A deleted rule, or the content of an earlier `version` as the next one.",
+        conflicts=True, reader=True,
     ),
 )  # fmt: skip

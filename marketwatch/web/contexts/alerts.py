@@ -13,6 +13,7 @@ from ...watch import Watch
 from .. import format as fmt
 from ..alert_history import MOST
 from ..alert_sparks import AlertSpark, AlertSparks
+from ..authors import Names, said
 from .alert_acts import ActsView, acts_of
 from .alert_words import MARKET, STATE_WORDS, age, element_id, moment, reason, replay_href, sentence, subject
 from .bell import firing
@@ -144,6 +145,7 @@ class RuleView:
     mine: bool = False
     muted: str = ""
     figures: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +284,11 @@ def past_of(
     return PastViews(views, max(0, len(found) - MOST_PAST), problem, wanted)
 
 
-def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int, problem: str = "") -> RulesView:
-    """The rules in force with their counts. `problem`: why the history is not whole."""
+def rules_of(
+    watch: Watch, past: Sequence[Alert], query: Query, now_ms: int, problem: str = "", authors: Names | None = None
+) -> RulesView:
+    """The rules in force with their counts. `problem`: why the history is not whole. `authors`: names by user id, for who may
+    know all of them."""
     figures = statistics_of((*firing(watch), *past), now_ms, cut=bool(problem) or len(past) >= MOST)
     fires = Counter(alert.rule_id for alert in firing(watch))
     waits = Counter(alert.rule_id for alert in pending(watch))
@@ -311,6 +316,7 @@ def rules_of(watch: Watch, past: Sequence[Alert], query: Query, now_ms: int, pro
                 mine=rule.origin != "file",
                 muted=muted(rule, now_ms),
                 figures=figures.get(rule.rule_id, ""),
+                author="" if authors is None else said(rule, authors),
             )
             for rule in ordered
         )
@@ -377,13 +383,14 @@ def alerts_page(
     form: SilenceForm | None = None,
     told: ToldView | None = None,
     sparks: AlertSparks | None = None,
+    authors: Names | None = None,
 ) -> AlertsPage:
     """The whole page `/alerts`."""
     return AlertsPage(
         filters=filters_of(watch, past, query),
         active=active_of(watch, query, now_ms),
         past=past_of(watch, past, query, now_ms, problem, sparks),
-        rules=rules_of(watch, past, query, now_ms, problem),
+        rules=rules_of(watch, past, query, now_ms, problem, authors),
         silences=silences_of(watch, now_ms),
         form=form or SilenceForm(),
         file=file,

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from ...model.alerts import Alert, AlertState, Rule
-from ...model.private import is_money
+from ...model.private import asks_money, is_money
 from ...watch import RuleFacts, Watch
 from .. import format as fmt
+from ..authors import NOBODY, Reader
 from .alert_words import MARKET, figure, moment, subject
 from .alerts import PastView, Query, past_of
 from .frame import symbol_href
@@ -65,6 +66,25 @@ class RulePage:
     lab: str
     copy: str
     problem: str
+    author: str = ""
+    """Who wrote it, in words; "" where the reader may not know."""
+    hand: str = ""
+    """Where it is handed over; "" where the reader may not."""
+    money: str = ""
+    """Whose portfolios it looks at, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorPage:
+    """Handing a rule over. `choices`: names of accounts, for admins. `refusal`: why it cannot be."""
+
+    rule: Rule
+    address: str
+    author: str
+    choices: tuple[str, ...]
+    refusal: str = ""
+    username: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +115,11 @@ def rule_page(
     file: str,
     removed: bool = False,
     problem: str = "",
-    asker: str = "",
+    reader: Reader = NOBODY,
+    may_hand: bool = False,
 ) -> RulePage:
-    """The whole page. `versions` and `episodes`: newest first. `asker`: who looks, for figures of their own money."""
+    """The whole page. `versions` and `episodes`: newest first. `reader`: who looks, for its author and figures of their own
+    money; `may_hand`: they may hand it over."""
     names, more = _names(watch, rule)
     past = [alert for alert in episodes if alert.state is not AlertState.PENDING]
     return RulePage(
@@ -109,7 +131,7 @@ def rule_page(
         removed=removed,
         muted=muted(rule, now_ms),
         form=form,
-        standings=() if removed else tuple(_standings(watch, rule, names, facts, asker)),
+        standings=() if removed else tuple(_standings(watch, rule, names, facts, reader.user_id)),
         more=more,
         episodes=past_of(watch, past[:_MOST_EPISODES], Query(), now_ms).alerts,
         figures=_figures(past, now_ms),
@@ -117,7 +139,19 @@ def rule_page(
         lab=Entry.of_rule(rule).lab(),
         copy="/alerts/rules/new?" + urlencode({"copy": rule.rule_id}),
         problem=problem,
+        author=reader.says(rule),
+        hand=rule_href(rule.rule_id) + "/author" if may_hand and not removed else "",
+        money=_money(rule, reader),
     )
+
+
+def _money(rule: Rule, reader: Reader) -> str:
+    """Whose portfolios a rule looks at, where there are several people."""
+    if reader.names is None or not asks_money(rule):
+        return ""
+    if rule.owner_id == reader.user_id:
+        return "It looks at your portfolios; others see that it fires, and no figures."
+    return "It looks at the portfolios of whoever wrote it, and tells its figures to them alone."
 
 
 def _names(watch: Watch, rule: Rule) -> tuple[list[str], int]:

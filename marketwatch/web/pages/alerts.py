@@ -10,6 +10,7 @@ from ...errors import NotFound, StoreError
 from ...watch import Watch
 from ..api.alerts import find
 from ..api.desk import DESK
+from ..api.reader import reader_of
 from ..contexts.alerts import MOST_PAST, Query, alerts_page
 from ..contexts.rule_told import ToldView, told_of
 from ..contexts.silences import SilenceForm, form_like
@@ -49,7 +50,8 @@ async def alerts(request: web.Request) -> web.Response:
     if scene.watch is watch:
         sparks = request.app[LIVE].history.sparks
         await sparks.fill([one for one in past if query.takes(one)][:MOST_PAST], scene.now_ms)
-    name = alerts_channel(query)
+    reader = await reader_of(request)
+    name = alerts_channel(query, authors=reader.every)
     given = urlencode({key: value for key, value in query._asdict().items() if value}, quote_via=quote)
     stream = scene.stream(name, "alerts")
     context = alerts_page(
@@ -63,6 +65,7 @@ async def alerts(request: web.Request) -> web.Response:
         form=await _form(request),
         told=_told(request),
         sparks=sparks,
+        authors=reader.names if reader.every else None,
     )
     return scene.page("alerts.html", context)
 
@@ -87,6 +90,7 @@ def _told(request: web.Request) -> ToldView | None:
 @routes.get("/stream/alerts")
 async def stream(request: web.Request) -> web.StreamResponse:
     """Fragments of the alerts page as they change."""
-    name = alerts_channel(read_query(request))
+    query, reader = read_query(request), await reader_of(request)
+    name = alerts_channel(query, authors=reader.every)
     first = request.app[LIVE].since(name, request.query.get("since", ""))
     return await request.app[HUB].serve(request, name, first=first)

@@ -12,6 +12,7 @@ from ...errors import Conflict, Forbidden, NotFound, RequestError, StoreError, U
 from ...model.alerts import FOREVER_MS, Alert, Rule
 from ..api.alerts import newest, stored_versions
 from ..api.desk import DESK, Desk
+from ..api.reader import reader_of
 from ..contexts.frame import market_now_ms
 from ..contexts.rule_form import Entry, FormView, form_view
 from ..contexts.rule_page import DeletePage, NewRulePage, rule_page
@@ -19,6 +20,7 @@ from ..contexts.rule_words import rule_href
 from ..keys import CLOCK, RENDERER, SETTINGS, WATCH
 from ..owning import portfolio_owner
 from .overview import connecting
+from .rule_author import may_hand
 
 routes = web.RouteTableDef()
 _MOST_EPISODES = 200
@@ -137,6 +139,7 @@ async def _rule_page(
     address = rule_href(rule_id)
     form = _form(request, entry or Entry.of_rule(rule), address, address, mistakes=mistakes or [], problem=problem)
     episodes, away = await _episodes(desk, rule_id)
+    reader = await reader_of(request)
     page = rule_page(
         watch,
         rule,
@@ -148,7 +151,8 @@ async def _rule_page(
         file=str(request.app[SETTINGS].rules_file),
         removed=desk.rules is not None and desk.rules.is_removed(rule_id),
         problem=away,
-        asker=portfolio_owner(request),
+        reader=reader,
+        may_hand=may_hand(request, rule),
     )
     return request.app[RENDERER].page(request, "rule.html", page, status=status)
 
