@@ -84,7 +84,7 @@ class Desk:
     def screens(self) -> ScreenDesk:
         """Saved screens. Raises Unavailable where this process has none."""
         if self._screens is None:
-            self._screens = ScreenDesk(self.books.working)
+            self._screens = ScreenDesk(self.books.working, self.clock)
         return self._screens
 
     @property
