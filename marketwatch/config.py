@@ -11,10 +11,10 @@ import os
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import setting_values as values
 from .errors import ConfigError
@@ -44,6 +44,7 @@ class Setting:
     secret: bool = False
 
 
+_FILE = Path("marketwatch.toml")
 _M = "MARKETWATCH_"
 FIELDS: tuple[Setting, ...] = (
     Setting("host", "HOST", "127.0.0.1", values.text, "Address to listen on; anything but loopback makes the pages public"),
@@ -106,6 +107,16 @@ FIELDS: tuple[Setting, ...] = (
     Setting("notify_attempts", _M + "NOTIFY_ATTEMPTS", "12", values.whole(1, 100), "Attempts to deliver a notice before it is given up as a dead letter"),
     Setting("role", _M + "ROLE", "all", values.one_of("all"), "Reserved for running as several processes"),
 )  # fmt: skip
+
+
+class SettingFact(NamedTuple):
+    """A setting as people may see it: `value` without secrets; `origin` "" where nobody knows who said it."""
+
+    field: str
+    env: str
+    value: str
+    origin: str
+    help: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +182,8 @@ class Settings:
     notify_per_minute: int
     notify_attempts: int
     role: str
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Who said it, by field: `default`, `environment`, `command line` or `file NAME`."""
 
     @property
     def loopback(self) -> bool:
@@ -202,11 +215,18 @@ class Settings:
         return cls(**{**values, **given})
 
     def described(self) -> dict[str, str]:
-        """Every setting as text, secrets blanked: for the status page and `doctor`."""
-        secret = {row.field for row in FIELDS if row.secret}
-        return {
-            f.name: "(set)" if f.name in secret and getattr(self, f.name) else str(getattr(self, f.name)) for f in fields(self)
-        }
+        """Every setting as text, secrets blanked."""
+        return {fact.field: fact.value for fact in self.facts()}
+
+    def facts(self) -> list[SettingFact]:
+        """Every setting as people may see it, in the order of `FIELDS`."""
+        return [SettingFact(row.field, row.env, self._shown(row), self.origins.get(row.field, ""), row.help) for row in FIELDS]
+
+    def _shown(self, row: Setting) -> str:
+        value = getattr(self, row.field)
+        if row.secret:
+            return "(set)" if value else ""
+        return values.shown(value)
 
 
 def load(
@@ -218,12 +238,18 @@ def load(
     """Merge command line (`overrides`, by field name), environment and file. Raises ConfigError with one sentence."""
     environ = os.environ if environ is None else environ
     texts: dict[str, tuple[str, str]] = {row.field: (row.default, "the default") for row in FIELDS}
-    texts |= _from_file(config)
-    texts |= _from_environ(environ)
-    texts |= {name: (value, f"--{name.replace('_', '-')}") for name, value in (overrides or {}).items()}
+    origins = {row.field: "default" for row in FIELDS}
+    said = {
+        f"file {(config or _FILE).name}": _from_file(config),
+        "environment": _from_environ(environ),
+        "command line": {name: (value, f"--{name.replace('_', '-')}") for name, value in (overrides or {}).items()},
+    }
+    for origin, found in said.items():
+        texts |= found
+        origins |= dict.fromkeys(found, origin)
     values = {row.field: _parse(row, *texts[row.field]) for row in FIELDS}
     values["data_dir"] = values["data_dir"] or default_data_dir(environ)
-    return _consistent(Settings(**values))
+    return _consistent(Settings(**values, origins=origins))
 
 
 def _consistent(settings: Settings) -> Settings:
@@ -260,7 +286,7 @@ TEST_ONLY = frozenset({"MARKETWATCH_RECORDED_DATA", "MARKETWATCH_TEST_DATABASE_U
 
 
 def _from_file(config: Path | None) -> dict[str, tuple[str, str]]:
-    path = config or Path("marketwatch.toml")
+    path = config or _FILE
     if not path.exists():
         if config is not None:
             raise ConfigError(f"The configuration file {str(config)!r} does not exist.")

@@ -197,3 +197,25 @@ def feed(value: str) -> str:
     if word.startswith("recorded:") and len(text) > len("recorded:"):
         return text
     raise ValueError("one of auto, binance, binance-us, coinbase, demo, or recorded:PATH[@SPEED]")
+
+
+def shown(value: object) -> str:
+    """A value as people may see it: lists with commas, switches as on and off, addresses without what opens a door."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ", ".join(shown(part) for part in value)
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else without_credentials(str(value))
+
+
+def without_credentials(text: str) -> str:
+    """An address without its user, its password and what follows its path, for keys stand there too."""
+    scheme, separator, rest = text.partition("://")
+    if not separator or not scheme.replace("+", "").replace("-", "").isalnum():
+        return text
+    place, mark = re.split(r"[?#]", rest, maxsplit=1)[0], "?(hidden)" if re.search(r"[?#]", rest) else ""
+    authority, slash, path = place.partition("/")
+    who, at, host = authority.rpartition("@")
+    return f"{scheme}://{'(hidden)@' if at and who else ''}{host}{slash}{path}{mark}"

@@ -10,7 +10,7 @@ from .model.alerts import Alert, Alerts, AlertState, Rule, Rules, Watchlists
 from .model.market import Gap, GapState, Instrument, Quotes, Samples, Staleness, Tickers, Trades, Whale, Whales
 from .model.metrics import MetricTable
 from .model.silences import Seen, Silence, Silences
-from .model.system import DeliveryStatus, FeedStatus, Notice, WriterStatus
+from .model.system import DeliveryStatus, FeedStatus, MirrorStatus, Notice, WriterStatus
 from .model.valuation import Valuations
 
 _RECENT_GAPS = 500
@@ -85,6 +85,7 @@ class LiveState:
         """The newest step as it was first told, without amendments."""
         self.writer: WriterStatus | None = None
         self.delivery: DeliveryStatus | None = None
+        self.mirror: MirrorStatus | None = None
         self.last_received_ms: int | None = None
         self.unknown_symbols: dict[str, int] = {}
 
@@ -197,6 +198,9 @@ class LiveState:
 
     def on_writer_status(self, status: WriterStatus) -> None:
         self.writer = status
+
+    def on_mirror_status(self, status: MirrorStatus) -> None:
+        self.mirror = status
 
     def on_delivery_status(self, status: DeliveryStatus) -> None:
         self.delivery = status

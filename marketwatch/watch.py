@@ -35,7 +35,7 @@ from .model.market import (
 )
 from .model.metrics import MetricTable
 from .model.silences import Seen, Silences
-from .model.system import DeliveryStatus, FeedStatus, Notice, WriterStatus
+from .model.system import DeliveryStatus, FeedStatus, MirrorStatus, Notice, WriterStatus
 from .model.valuation import Valuations
 from .portfolio.marker import Marker
 from .rules.frame import MarketFacts
@@ -88,6 +88,7 @@ class Watch:
         on(Whales, state.on_whales, name="state")
         on(WriterStatus, state.on_writer_status, name="state")
         on(DeliveryStatus, state.on_delivery_status, name="state")
+        on(MirrorStatus, state.on_mirror_status, name="state")
         on(Samples, state.on_samples, name="state")
         on(MetricTable, state.on_metrics, name="state")
         on(Rules, state.on_rules, name="state")

@@ -19,6 +19,7 @@ from .keys import ApiKeys
 from .outside import Identity, KeySource, OutsideTokens
 from .passwords import ROUNDS, Passwords
 from .ports import AccountStore
+from .resets import Resets
 from .second_factor import SecondFactor
 from .secret import new_id, new_secret
 from .sessions import Place, RefreshReused, Sessions
@@ -65,6 +66,14 @@ class Accounts:
         self.invitations = Invitations(store, clock)
         self.second_factor = SecondFactor(store, clock)
         self.sign_in = SignIn(store=store, passwords=self.passwords, audit=self.audit, clock=clock)
+        self.resets = Resets(
+            store=store,
+            passwords=self.passwords,
+            sessions=self.sessions,
+            delays=self.sign_in.delays,
+            audit=self.audit,
+            clock=clock,
+        )
         self.users = Users(
             store=store,
             passwords=self.passwords,

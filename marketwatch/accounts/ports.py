@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..model.accounts import ApiKey, AuditEntry, Invitation, RefreshToken, Role, Session, User
+from ..model.accounts import ApiKey, AuditEntry, Invitation, PasswordReset, RefreshToken, Role, Session, User
 
 
 class AccountStore(Protocol):
@@ -100,6 +100,23 @@ class AccountStore(Protocol):
 
     async def drop_invitation(self, invitation_id: str) -> bool:
         """False where it is used or gone."""
+
+    async def add_reset(self, reset: PasswordReset) -> None:
+        """In the place of an earlier one of the same account."""
+
+    async def reset(self, token_hash: str) -> PasswordReset | None: ...
+
+    async def use_reset(self, reset: PasswordReset, at_ms: int, password_hash: str) -> bool:
+        """Another password, and the end of all sessions with their refresh tokens. False where it is used, replaced or over."""
+
+    async def drop_user(self, user_id: str, at_ms: int) -> bool:
+        """The account and all that is its own, in one transaction. False, and nothing changed, where no active admin would be
+        left, or there is no such account.
+
+        Its own are sessions, keys, codes, links that it made and nobody has used, portfolios, watchlists, screens, and the
+        rules that look at its money, whose alerts lose the figures of it. Rules about the market are everybody's: they stay,
+        as the owner's of the program. The audit log stays as it is.
+        """
 
     async def append_audit(self, entry: AuditEntry) -> bool:
         """False where its number is taken."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from functools import cache
 from typing import Annotated, Literal, get_args
 from zoneinfo import available_timezones
 
@@ -37,9 +39,9 @@ def read_preferences(text: str) -> Preferences:
         return Preferences()
 
 
-def write_preferences(preferences: Preferences) -> str:
+async def write_preferences(preferences: Preferences) -> str:
     """What to store. Raises InvalidRequest for a time zone that there is not."""
-    if preferences.time_zone not in time_zones():
+    if preferences.time_zone != "UTC" and preferences.time_zone not in await asyncio.to_thread(time_zones):
         raise InvalidRequest(
             f'The time zone "{preferences.time_zone}" is not known; it must be a name such as Europe/Berlin.',
             [{"field": "time_zone"}],
@@ -58,6 +60,7 @@ def symbols_of(text: str) -> tuple[str, ...]:
     return found
 
 
-def time_zones() -> set[str]:
-    """The names that this machine knows."""
-    return available_timezones() | {"UTC"}
+@cache
+def time_zones() -> frozenset[str]:
+    """The names that this machine knows. The first call reads some hundred files."""
+    return frozenset(available_timezones())

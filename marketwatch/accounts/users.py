@@ -126,6 +126,12 @@ class Users:
         check_password(password, user.username, user.email)
         await self._store.set_password(user.user_id, await self._passwords.hash(password))
 
+    async def delete(self, user: User) -> None:
+        """The account and all that is its own. Raises Conflict for the last admin."""
+        if not await self._store.drop_user(user.user_id, self._clock.now_ms()):
+            await self.find(user.user_id)
+            raise Conflict("This is the last admin, so the account cannot be deleted; make somebody else an admin first.")
+
     async def set_standing(self, user: User, role: Role, *, active: bool) -> User:
         """Another role, or none at all. Raises Conflict where no admin would be left."""
         if not await self._store.set_standing(user.user_id, role, active=active):

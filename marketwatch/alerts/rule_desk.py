@@ -213,7 +213,7 @@ class RuleDesk:
     async def remove(self, rule_id: str) -> Rule:
         """Delete a rule: its episodes end, its versions stay. A rule that is deleted already stays so."""
         async with self._work() as store:
-            if rule_id in self._removed:
+            if rule_id in self._removed and rule_id in self._versions:
                 return self._versions[rule_id][0]
             present = self._present(rule_id)
             await self._store(store, WriteBatch(removals=[RuleRemoval(rule_id, self._clock.now_ms())]))
@@ -238,6 +238,15 @@ class RuleDesk:
                 await self._commit(store, made)
         self._put_in_force()
         return made
+
+    @asynccontextmanager
+    async def leaving(self) -> AsyncIterator[None]:
+        """Around the deletion of an author's own rules: none is written meanwhile, and what is left is in force afterwards."""
+        async with self._turn:
+            try:
+                yield
+            finally:
+                await self._load()
 
     # Their parts
 
@@ -316,7 +325,7 @@ class RuleDesk:
         word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
         if not word or word in _RESERVED or word.startswith(("file-", "default-")):
             word = f"rule-{word}".strip("-")
-        taken = self._versions.keys() | {rule.rule_id for rule in self._file or ()}
+        taken = self._versions.keys() | self._removed.keys() | {rule.rule_id for rule in self._file or ()}
         number = 1
         while (found := word if number == 1 else f"{word}-{number}") in taken:
             number += 1

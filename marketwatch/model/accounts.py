@@ -154,6 +154,16 @@ class Invitation(NamedTuple):
     used_by: str | None = None
 
 
+class PasswordReset(NamedTuple):
+    """Lets whoever has its code set another password for an account, once. `made_by`: the admin's id."""
+
+    user_id: str
+    token_hash: str
+    made_by: str
+    created_ms: int
+    expires_ms: int
+
+
 class AuditEntry(NamedTuple):
     """Who did what to what, with which result, from where. `digest` covers all fields and the digest before it."""
 

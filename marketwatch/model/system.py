@@ -88,6 +88,7 @@ class DeliveryStatus(NamedTuple):
     """The state of notices to the outside, published when it changes. Counts since the start, but `waiting`.
 
     `failed`: attempts that were not accepted. `dead`: notices given up. `failing`: channels that keep failing, with the reason.
+    `lately`: how many went out one by one in the last minute, by channel.
     """
 
     channels: tuple[str, ...]
@@ -96,3 +97,11 @@ class DeliveryStatus(NamedTuple):
     failed: int
     dead: int
     failing: dict[str, str]
+    lately: dict[str, int] = {}
+
+
+class MirrorStatus(NamedTuple):
+    """The copy of the market in Redis, published at each round. `a_day`: commands a day at most, 0 for no bound."""
+
+    commands_today: int
+    a_day: int

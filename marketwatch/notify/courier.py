@@ -60,6 +60,17 @@ class Courier:
         """The last attempts have failed, and the person at the screen was told."""
         return self._failing >= _EPISODE_AFTER
 
+    @property
+    def lately(self) -> int:
+        """Notices that went out one by one in the last minute."""
+        self._age()
+        return len(self._recent_s)
+
+    def _age(self) -> None:
+        now = self._clock.monotonic()
+        while self._recent_s and now - self._recent_s[0] >= _MINUTE_S:
+            self._recent_s.popleft()
+
     async def deliver(self, notices: Sequence[Notification]) -> None:
         """Try all that is due. Raises StoreError; outcomes that could not be committed are kept and committed next time."""
         await self._commit_outcomes()
@@ -99,9 +110,8 @@ class Courier:
 
     def _share_out(self, told: Sequence[Told]) -> tuple[list[Told], list[Told]]:
         """(told one by one, summed up): late alerts and what is too much for a minute are summed up."""
+        self._age()
         now = self._clock.monotonic()
-        while self._recent_s and now - self._recent_s[0] >= _MINUTE_S:
-            self._recent_s.popleft()
         prompt = [one for one in told if not one.alert.late]
         room = max(0, self._per_minute - len(self._recent_s))
         singles = prompt[:room]

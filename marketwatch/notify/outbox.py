@@ -136,6 +136,7 @@ class Outbox:
             sent=sum(one.sent for one in couriers.values()),
             failed=sum(one.failed for one in couriers.values()),
             dead=sum(one.dead for one in couriers.values()) + self.undeliverable,
+            lately={name: one.lately for name, one in couriers.items()},
             failing={name: one.last_error or "" for name, one in couriers.items() if one.failing},
         )
         if status != self._status:

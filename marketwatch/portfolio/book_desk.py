@@ -169,6 +169,20 @@ class BookDesk:
         self._mark()
         return book
 
+    @asynccontextmanager
+    async def leaving(self, owner_id: str) -> AsyncIterator[None]:
+        """Around the deletion of all that is the owner's: nothing is written meanwhile, and none of it is known afterwards."""
+        async with self._turn:
+            try:
+                yield
+            except StoreError:
+                self._known = False
+                self._asked.set()
+                raise
+            self._books = {name: book for name, book in self._books.items() if book.portfolio.owner_id != owner_id}
+            self.lists.forget(owner_id)
+        self._mark()
+
     # Transactions
 
     async def add(self, owner_id: str, portfolio_id: str, entry: Transaction) -> tuple[Book, Transaction]:

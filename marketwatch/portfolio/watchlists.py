@@ -122,6 +122,10 @@ class WatchlistDesk:
             await self._follow(store, owner_id)
         return present
 
+    def forget(self, owner_id: str) -> None:
+        """The owner is not there any more."""
+        self._at_hand.pop(owner_id, None)
+
     async def _follow(self, store: BookStore, owner_id: str) -> None:
         if owner_id == LOCAL_OWNER:
             await self.read(store)

@@ -126,6 +126,10 @@ class ScreenDesk:
         async with self._working() as store:
             return await store.gone_screens(owner_id)
 
+    def forget(self, owner_id: str) -> None:
+        """The owner is not there any more."""
+        self._gone.pop(owner_id, None)
+
     async def restore(self, owner_id: str, screen_id: str) -> Screen:
         """Take a deletion back: it is the owner's last screen then."""
         async with self._working() as store:

@@ -65,6 +65,11 @@ ACCOUNT_TABLES: tuple[Table, ...] = (
         texts=frozenset({"invitation_id", "token_hash", "role", "email", "invited_by", "used_by"}),
     ),
     Table(
+        "password_resets",
+        ("user_id", "token_hash", "made_by", "created_at", "expires_at"),
+        texts=frozenset({"user_id", "token_hash", "made_by"}),
+    ),
+    Table(
         "audit_log",
         ("sequence", "time", "actor", "action", "subject", "result", "address", "previous", "digest"),
         texts=frozenset({"actor", "action", "subject", "result", "address", "previous", "digest"}),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..model.accounts import ApiKey, AuditEntry, Invitation, RefreshToken, Role, Scope, Session, User
+from ..model.accounts import ApiKey, AuditEntry, Invitation, PasswordReset, RefreshToken, Role, Scope, Session, User
+from .leaving import leaving
 from .reads import Reads, Step
 from .rows import clean
 
@@ -66,7 +67,8 @@ class StoredAccounts:
         return await self._changed("set_password", user_id, password_hash)
 
     async def set_standing(self, user_id: str, role: Role, *, active: bool) -> bool:
-        return await self._changed("set_standing", user_id, role.value, active)
+        change = Step("set_standing", (user_id, role.value, active))
+        return await self._database.changes([Step("hold_admins", (), must=False), change])
 
     async def set_totp(self, user_id: str, secret: str | None, *, confirmed: bool, step: int) -> bool:
         change = Step("set_totp", (user_id, secret, confirmed, step))
@@ -117,6 +119,7 @@ class StoredAccounts:
         ended = await self._database.change("drop_ended", now_ms, now_ms - idle_ms)
         await self._database.change("drop_orphans")
         await self._database.change("drop_expired_tokens", now_ms)
+        await self._database.change("drop_expired_resets", now_ms)
         return ended
 
     async def refresh_token(self, token_hash: str) -> RefreshToken | None:
@@ -160,6 +163,21 @@ class StoredAccounts:
 
     async def drop_invitation(self, invitation_id: str) -> bool:
         return await self._changed("drop_invitation", clean(invitation_id))
+
+    async def add_reset(self, reset: PasswordReset) -> None:
+        await self._database.change("add_reset", *reset)
+
+    async def reset(self, token_hash: str) -> PasswordReset | None:
+        row = await self._first("reset", token_hash)
+        return None if row is None else PasswordReset(*row)
+
+    async def use_reset(self, reset: PasswordReset, at_ms: int, password_hash: str) -> bool:
+        ends = [Step(query, (reset.user_id,), must=False) for query in ("drop_tokens_of", "drop_sessions_of")]
+        used = Step("use_reset", (reset.token_hash, reset.user_id, at_ms))
+        return await self._database.changes([used, Step("set_password", (reset.user_id, password_hash)), *ends])
+
+    async def drop_user(self, user_id: str, at_ms: int) -> bool:
+        return await self._database.changes(await leaving(self._database, clean(user_id), at_ms))
 
     async def append_audit(self, entry: AuditEntry) -> bool:
         return await self._changed("append_audit", *entry)

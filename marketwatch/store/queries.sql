@@ -417,6 +417,70 @@ ORDER BY created_at DESC, invitation_id LIMIT 1000
 -- name: drop_invitation
 DELETE FROM invitations WHERE invitation_id = $1 AND used_at IS NULL
 
+-- name: add_reset
+INSERT INTO password_resets (user_id, token_hash, made_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (user_id) DO UPDATE SET token_hash = excluded.token_hash, made_by = excluded.made_by,
+  created_at = excluded.created_at, expires_at = excluded.expires_at
+
+-- name: reset
+SELECT user_id, token_hash, made_by, created_at, expires_at FROM password_resets WHERE token_hash = $1
+
+-- name: use_reset
+DELETE FROM password_resets WHERE token_hash = $1 AND user_id = $2 AND expires_at > $3
+
+-- name: drop_expired_resets
+DELETE FROM password_resets WHERE expires_at <= $1
+
+-- name: hold_admins
+UPDATE accounts SET role = role WHERE role = 'admin'
+
+-- name: drop_user
+DELETE FROM accounts WHERE user_id = $1 AND (role <> 'admin' OR NOT active
+  OR EXISTS (SELECT 1 FROM accounts o WHERE o.user_id <> $1 AND o.role = 'admin' AND o.active))
+
+-- name: drop_sessions_of
+DELETE FROM sessions WHERE user_id = $1
+
+-- name: drop_tokens_of
+DELETE FROM refresh_tokens WHERE session_id IN (SELECT session_id FROM sessions WHERE user_id = $1)
+
+-- name: drop_keys_of
+DELETE FROM api_keys WHERE user_id = $1
+
+-- name: drop_resets_of
+DELETE FROM password_resets WHERE user_id = $1 OR made_by = $1
+
+-- name: drop_invitations_of
+DELETE FROM invitations WHERE used_by = $1 OR (invited_by = $1 AND used_at IS NULL)
+
+-- name: drop_transactions_of
+DELETE FROM portfolio_transactions WHERE portfolio_id IN (SELECT portfolio_id FROM portfolios WHERE owner_id = $1)
+
+-- name: drop_portfolios_of
+DELETE FROM portfolios WHERE owner_id = $1
+
+-- name: drop_watchlist_items_of
+DELETE FROM watchlist_items WHERE watchlist_id IN (SELECT watchlist_id FROM watchlists WHERE owner_id = $1)
+
+-- name: drop_watchlists_of
+DELETE FROM watchlists WHERE owner_id = $1
+
+-- name: drop_screens_of
+DELETE FROM screens WHERE owner_id = $1
+
+-- name: rules_of
+SELECT rule_id, version, owner_id, expression, recover FROM alert_rules
+WHERE rule_id IN (SELECT rule_id FROM alert_rules WHERE owner_id = $1) ORDER BY rule_id, version DESC
+
+-- name: drop_rule_version
+DELETE FROM alert_rules WHERE rule_id = $1 AND version = $2
+
+-- name: hand_rules_over
+UPDATE alert_rules SET owner_id = 'owner' WHERE owner_id = $1
+
+-- name: redact_alert
+UPDATE alerts SET trigger_value = $2, context = $3 WHERE alert_id = $1
+
 -- name: append_audit
 INSERT INTO audit_log (sequence, time, actor, action, subject, result, address, previous, digest)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (sequence) DO NOTHING

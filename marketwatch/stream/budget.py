@@ -12,7 +12,7 @@ class CommandBudget:
     """
 
     def __init__(self, a_day: int, *, shortest_s: float) -> None:
-        self._a_day = a_day
+        self.a_day = a_day
         self._shortest_s = shortest_s
         self._day = -1
         self.used = 0
@@ -20,7 +20,7 @@ class CommandBudget:
     @property
     def counts(self) -> bool:
         """Whether there is a bound at all."""
-        return bool(self._a_day)
+        return bool(self.a_day)
 
     def spend(self, commands: int, now_s: float) -> None:
         """Count what was sent."""
@@ -28,13 +28,16 @@ class CommandBudget:
         self.used = commands if day != self._day else self.used + commands
         self._day = day
 
+    def used_today(self, now_s: float) -> int:
+        """Commands of this day."""
+        return self.used if int(now_s // DAY_S) == self._day else 0
+
     def has_room(self, commands: int, now_s: float) -> bool:
         """Whether so many more fit into this day."""
-        used = self.used if int(now_s // DAY_S) == self._day else 0
-        return not self._a_day or used + commands <= self._a_day
+        return not self.a_day or self.used_today(now_s) + commands <= self.a_day
 
     def pause_s(self, commands: int) -> float:
         """Seconds between two rounds of so many commands."""
-        if not self._a_day:
+        if not self.a_day:
             return self._shortest_s
-        return max(self._shortest_s, commands * DAY_S / (0.9 * self._a_day))
+        return max(self._shortest_s, commands * DAY_S / (0.9 * self.a_day))

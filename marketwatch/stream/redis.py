@@ -22,7 +22,7 @@ from ..config import Settings
 from ..errors import ConfigError, StoreError
 from ..model.alerts import Alerts
 from ..model.portfolio import Portfolio
-from ..model.system import Level, Notice
+from ..model.system import Level, MirrorStatus, Notice
 from ..watch import Watch
 from .budget import CommandBudget
 from .snapshot import alert_message, portfolio_keys, preference_keys, symbol_keys
@@ -102,6 +102,7 @@ class RedisMirror:
         await self._put(keys, pause_s)
         await self._put(part, pause_s * turns)
         self._recovered()
+        self._report()
         until = self._clock.monotonic() + pause_s
         while (left := until - self._clock.monotonic()) > 0:
             await self._tell()
@@ -182,6 +183,10 @@ class RedisMirror:
             reason = type(error).__name__ if not isinstance(error, TimeoutError) else "no answer in time"
             message = f"Redis does not answer ({reason}); everything else goes on, and its copy follows when it is back."
             self._watch.bus.publish(Notice(_KEY, Level.WARNING, message, self._clock.now_ms()))
+
+    def _report(self) -> None:
+        used = self._budget.used_today(self._clock.now_ms() / 1000)
+        self._watch.bus.publish(MirrorStatus(used, self._budget.a_day))
 
     def _recovered(self) -> None:
         if self._away:

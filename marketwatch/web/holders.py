@@ -52,6 +52,13 @@ class Holders:
                     closed += 1
         return closed
 
+    def leave(self, user_id: str) -> None:
+        """Close everything of somebody whose account is gone."""
+        for key, (holder, close) in list(self._open.items()):
+            if holder.user_id == user_id:
+                self._open.pop(key, None)
+                close()
+
     async def run(self, clock: Clock) -> None:
         """Look once a minute until cancelled."""
         while True:

@@ -12,7 +12,17 @@ import pytest
 
 from marketwatch.accounts.ports import AccountStore
 from marketwatch.errors import StoreError
-from marketwatch.model.accounts import ApiKey, AuditEntry, Invitation, RefreshToken, Role, Scope, Session, User
+from marketwatch.model.accounts import (
+    ApiKey,
+    AuditEntry,
+    Invitation,
+    PasswordReset,
+    RefreshToken,
+    Role,
+    Scope,
+    Session,
+    User,
+)
 from marketwatch.ports import DurableStore
 from marketwatch.store.accounts import StoredAccounts
 from marketwatch.store.reads import Reads, Step
@@ -52,6 +62,10 @@ def session(session_id: str = "s1", user_id: str = "u1", kind: str = "browser", 
 
 def invitation(**given: object) -> Invitation:
     return Invitation("i1", "code", Role.TRADER, None, "u1", T, T + DAY)._replace(**given)  # type: ignore[arg-type]
+
+
+def reset(**given: object) -> PasswordReset:
+    return PasswordReset("u1", "link", "u2", T, T + 3_600_000)._replace(**given)  # type: ignore[arg-type]
 
 
 async def test_user_first_one_is_admin_and_all_fields_come_back(store: AccountStore) -> None:
@@ -233,6 +247,7 @@ async def test_accounts_are_in_the_backup(both: Both, tmp_path: Path) -> None:
     await store.add_api_key(ApiKey("k1", "u1", "bot", "hash", "mw_ab", (Scope.READ,), T))
     await store.add_invitation(invitation())
     await store.append_audit(entry(1))
+    await store.add_reset(reset())
     await both.database.backup(tmp_path / "backup")
     await store.set_password("u1", "other")
     await both.database.restore(tmp_path / "backup", force=True)
@@ -242,3 +257,4 @@ async def test_accounts_are_in_the_backup(both: Both, tmp_path: Path) -> None:
     assert await store.recovery_codes_left("u1") == 1
     assert len(await store.api_keys_of("u1")) == len(await store.invitations()) == 1
     assert await store.last_audit() == entry(1)
+    assert await store.reset("link") == reset()

@@ -23,8 +23,8 @@ OPEN = {
     ("POST", "/owner/leave"),
 }
 """What everyone may send: it changes nothing, or nothing but a cookie of the sender."""
-OPEN |= {("POST", f"/api/users/{name}") for name in ("register", "login", "refresh", "logout")}
-OPEN |= {("POST", path) for path in ("/login", "/login/code", "/register", "/logout")}
+OPEN |= {("POST", f"/api/users/{name}") for name in ("register", "login", "reset", "refresh", "logout")}
+OPEN |= {("POST", path) for path in ("/login", "/login/code", "/register", "/reset", "/logout")}
 
 
 @pytest.fixture

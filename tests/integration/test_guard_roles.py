@@ -108,6 +108,7 @@ async def test_other_peoples_ids_are_not_found(made: World) -> None:
     headers = await made.bearer(eve)
     bodies: dict[str, Any] = {
         "PUT /api/users/{user_id}": {"username": "mallory"},
+        "DELETE /api/users/{user_id}": {"confirm": "bob", "password": PASSWORD},
         "PUT /api/users/{user_id}/preferences": {},
         "POST /api/users/{user_id}/password": {"password": "x", "new_password": "kettle-moss-41"},
         "POST /api/users/{user_id}/keys": {"name": "x", "scopes": ["read"]},
@@ -203,7 +204,12 @@ async def test_api_key_may_what_its_scopes_say_and_never_change_the_account(made
         assert people.status == (200 if {"read", "admin"} <= set(scopes) else 403)
         invited = await client.post("/api/invitations", json={}, headers=headers)
         assert invited.status == (201 if {"write", "admin"} <= set(scopes) else 403)
-        for method, path in (("PUT", "/api/users/me"), ("POST", "/api/users/me/keys"), ("POST", "/api/users/me/totp")):
+        for method, path in (
+            ("PUT", "/api/users/me"),
+            ("DELETE", "/api/users/me"),
+            ("POST", "/api/users/me/keys"),
+            ("POST", "/api/users/me/totp"),
+        ):
             assert (await client.request(method, path, json={}, headers=headers)).status == 403
 
 

@@ -23,7 +23,7 @@ from tests.kit.watches import TOKEN, world
 ROOT = Path(__file__).resolve().parents[2]
 SECRET_KEY = "planted-secret-key-of-thirty-two-bytes-or-more"
 PASSWORD = "planted kettle moss 41"
-WRONG = ("wrong-planted-password", "planted.jwt.token", "mwk_planted-key", "mwr_planted-refresh")
+WRONG = ("wrong-planted-password", "wrong-planted-link", "planted.jwt.token", "mwk_planted-key", "mwr_planted-refresh")
 INVITE = {"MARKETWATCH_ACCOUNTS": "invite", "SECRET_KEY": SECRET_KEY, "LOG_LEVEL": "debug"}
 
 
@@ -57,6 +57,11 @@ async def test_program_never_logs_a_secret(tmp_path: Path) -> None:
             otp = {"otp": pyotp.TOTP(totp["secret"]).now()}
             codes = (await answer(client, "POST", "/api/users/me/totp/confirm", json=otp, headers=mine))["data"]
             invited = (await answer(client, "POST", "/api/invitations", json={}, headers=mine))["data"]
+            async with client.post(f"/api/users/{grant['user_id']}/reset", headers=mine) as found:
+                link = (await found.json())["data"]
+            for path in (link["path"], "/reset?code=wrong-planted-link"):
+                async with client.get(path) as found:
+                    assert found.status == (200 if path == link["path"] else 403)
             fresh = await answer(client, "POST", "/api/users/refresh", json={"refresh_token": grant["refresh_token"]})
             wrong = {"username": "ada", "password": "wrong-planted-password"}
             await answer(client, "POST", "/api/users/login", json=wrong)
@@ -67,7 +72,7 @@ async def test_program_never_logs_a_secret(tmp_path: Path) -> None:
                 pass
         ended = await running.stop()
     planted += [grant["access_token"], grant["refresh_token"], fresh["data"]["refresh_token"], key["key"], totp["secret"]]
-    planted += [invited["code"], *codes["recovery_codes"]]
+    planted += [link["code"], invited["code"], *codes["recovery_codes"]]
     assert ended.code == 0
     text = ended.stderr.replace(code, "", 1)
     assert [secret for secret in [*planted, code] if secret in text] == []
@@ -108,8 +113,10 @@ async def test_command_line_says_what_to_do_while_the_program_writes(tmp_path: P
 
 _AS_ADMIN = (
     "--exclude-path-regex=/(logout|password|totp|standing|sessions/)",
+    "--exclude-operation-id=delete_user",
     "--exclude-path=/api/users/register",
     "--exclude-path=/api/users/login",
+    "--exclude-path=/api/users/reset",
     "--include-path-regex=/api/(users|invitations|audit)",
 )
 _PLAIN_BODIES = """

@@ -108,7 +108,7 @@ async def mirrored(server: Server, a_day: int = 0, kept: Sequence[Kept] = ()) ->
     watch = make_watch(settings)
 
     async def preferences() -> list[tuple[str, str]]:
-        return [("ada", write_preferences(Preferences(currency="EUR")))]
+        return [("ada", await write_preferences(Preferences(currency="EUR")))]
 
     mirror = RedisMirror(
         watch=watch,

@@ -7,10 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from marketwatch.accounts.preferences import Preferences
 from marketwatch.alerts.rule_sheet import Mistake as Mistake_
 from marketwatch.clock import ManualClock
-from marketwatch.model.accounts import ApiKey, AuditEntry, Invitation, Role, Scope, Session, User
 from marketwatch.model.alerts import Alerts, AlertState, Notification, Rules
 from marketwatch.model.market import Gap, GapReason, GapState, Instrument, Source, Trade, Whale, Whales
 from marketwatch.model.silences import Silence, Silences
@@ -20,17 +18,6 @@ from marketwatch.replay.incident import Incident
 from marketwatch.store.rows import decode_samples
 from marketwatch.watch import Watch
 from marketwatch.web import format as fmt
-from marketwatch.web.contexts.accounts import (
-    ROLES,
-    AdminPage,
-    LoginPage,
-    RegisterPage,
-    Shown,
-    audit_view,
-    invitation_view,
-    person_view,
-    profile_page,
-)
 from marketwatch.web.contexts.alert_acts import acts_of
 from marketwatch.web.contexts.alert_marks import marks_of
 from marketwatch.web.contexts.alerts import Query as AlertQuery
@@ -76,6 +63,7 @@ from marketwatch.web.contexts.status import (
 )
 from marketwatch.web.contexts.summary import feed_view, market_of, overview_page, row_with_spark, strip_of, whales_of
 from marketwatch.web.contexts.symbol import candles_of, head_of, prints_of, symbol_page, tick_of
+from tests.kit.account_pages import account_pages
 from tests.kit.alerts import alert, rule
 from tests.kit.book_pages import book_pages
 from tests.kit.screen_pages import screen_pages
@@ -184,6 +172,7 @@ def fragments(watch: Watch) -> Iterator[Given]:
     columns = columns_of(watch.state.table)
     facts = all_facts(watch, NOW_MS, columns)
     row = row_with_spark(watch, facts[0])
+    yield Given("fragments/_leaving.html", HOSTILE)
     yield Given("fragments/_bar.html", bar_state(watch, NOW_MS))
     yield Given("fragments/_clock.html", ClockView(fmt.clock_time(NOW_MS), NOW_MS, "boot-1"))
     yield Given("fragments/_notices.html", notice_views(watch))
@@ -341,53 +330,10 @@ def pages(watch: Watch) -> Iterator[Given]:
         yield Given(
             "owner.html", OwnerPage(signed_in, possible, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), True)
         )
-    yield from account_pages()
+    yield from (Given(*one) for one in account_pages(HOSTILE, NOW_MS))
     for code in (401, 403, 404, 429, 500):
         yield Given("error.html", ErrorPage(code, HOSTILE, HOSTILE))
     yield from (Given(*one) for one in book_pages(HOSTILE))
     yield from (Given(*one) for one in screen_pages(HOSTILE))
     yield Given("connecting.html", ConnectingPage(HOSTILE))
     yield Given("moment.html", NoMomentPage(HOSTILE, HOSTILE, (Way(HOSTILE, "/?at=" + HOSTILE),)))
-
-
-def account_pages() -> Iterator[Given]:
-    """The pages about accounts, with hostile text wherever text can come from."""
-    user = User("u1", HOSTILE, HOSTILE, HOSTILE, Role.ADMIN, NOW_MS, True, HOSTILE, True)
-    session = Session("s1", "u1", "browser", None, NOW_MS, NOW_MS, NOW_MS, HOSTILE, HOSTILE)
-    key = ApiKey("k1", "u1", HOSTILE, "", HOSTILE, (Scope.READ,), NOW_MS)
-    shown = Shown(HOSTILE, (HOSTILE,), HOSTILE, "", HOSTILE)
-    for ticket, open_to_all in (("", True), ("", False), (HOSTILE, False)):
-        yield Given("login.html", LoginPage(HOSTILE, HOSTILE, ticket, HOSTILE, open_to_all))
-    for first, barred in ((True, ""), (False, HOSTILE)):
-        yield Given("register.html", RegisterPage(HOSTILE, HOSTILE, HOSTILE, HOSTILE, first, barred))
-    for one, what in (
-        (user, Shown()),
-        (user._replace(totp_confirmed=False), shown),
-        (user._replace(totp_secret=None), Shown()),
-    ):
-        context = profile_page(
-            one,
-            Preferences(time_zone="Nowhere"),
-            sessions=[session, session._replace(session_id="s2")],
-            keys=[key, key._replace(expires_ms=NOW_MS, used_ms=NOW_MS)],
-            codes_left=3,
-            current="s1",
-            shown=what,
-            mistake=HOSTILE,
-            said=HOSTILE,
-        )
-        yield Given("profile.html", context)
-    invited = Invitation("i1", "", Role.TRADER, HOSTILE, "u1", NOW_MS, NOW_MS)
-    entry = AuditEntry(7, NOW_MS, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, "", "")
-    yield Given(
-        "admin.html",
-        AdminPage(
-            people=(person_view(user, "UTC"), person_view(user._replace(active=False, totp_secret=None), "UTC")),
-            roles=ROLES,
-            invitations=(invitation_view(invited, "UTC", is_open=True), invitation_view(invited, "UTC", is_open=False)),
-            audit=(audit_view(entry, "UTC"), audit_view(entry._replace(subject="", address=""), "UTC")),
-            older=HOSTILE,
-            shown=shown,
-            mistake=HOSTILE,
-        ),
-    )

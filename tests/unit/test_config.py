@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from marketwatch.config import FIELDS, Settings, duration_ms, load
 from marketwatch.errors import ConfigError
+from marketwatch.setting_values import shown
 
 
 def test_load_nothing_given_yields_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +73,37 @@ def test_described_secrets_are_blanked() -> None:
     assert "secret" not in described["database_url"]
     assert described["secret_key"] == "(set)"
     assert described["port"] == "8080"
+
+
+def test_facts_say_who_said_each_setting(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("port = 9000\nwindow = 90\n")
+    environ = {"PORT": "9001", "MARKETWATCH_TAPE_MB": "16"}
+    facts = {fact.field: fact for fact in load(environ=environ, config=file, overrides={"feed": "demo"}).facts()}
+    assert [fact.env for fact in facts.values()] == [row.env for row in FIELDS]
+    found = {name: (facts[name].value, facts[name].origin) for name in ("port", "window", "tape_mb", "feed", "guests")}
+    assert found == {
+        "port": ("9001", "environment"),
+        "window": ("90", "file mine.toml"),
+        "tape_mb": ("16", "environment"),
+        "feed": ("demo", "command line"),
+        "guests": ("on", "default"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("wss://a.example/ws", "wss://a.example/ws"),
+        ("wss://u:word@a.example:9443/ws", "wss://(hidden)@a.example:9443/ws"),
+        ("https://word@a.example", "https://(hidden)@a.example"),
+        ("https://a.example?key=word", "https://a.example?(hidden)"),
+        ("https://a.example/b#word", "https://a.example/b?(hidden)"),
+        ("recorded:/data/a@10", "recorded:/data/a@10"),
+    ],
+)
+def test_address_is_shown_without_what_opens_a_door(address: str, told: str) -> None:
+    assert shown((address, "x")) == f"{told}, x"
 
 
 def test_settings_of_unknown_field_is_refused() -> None:

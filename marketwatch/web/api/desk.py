@@ -87,6 +87,14 @@ class Desk:
             self._screens = ScreenDesk(self.books.working, self.clock)
         return self._screens
 
+    def forget(self, user_id: str) -> None:
+        """The account of somebody is gone: their streams end, and what they deleted is not kept for them."""
+        self.authors = {one: name for one, name in self.authors.items() if one != user_id}
+        if self._screens is not None:
+            self._screens.forget(user_id)
+        if self.hub.holders is not None:
+            self.hub.holders.leave(user_id)
+
     @property
     def screener(self) -> Screener:
         """Who evaluates screens over the market of the moment. Raises Unavailable while there is none."""

@@ -183,7 +183,8 @@ def _list(path: str, summary: str, query: Any, row: Any, answer: Any, name: str)
     return Endpoint(path, summary, query, list[row], answer, TAG, operation=name, role="admin", accounts=True, person=False)
 
 
-def _act(method: str, path: str, summary: str, query: Any, body: Any, data: Any, answer: Any, name: str, **more: Any) -> Any:
+def admins(method: str, path: str, summary: str, query: Any, body: Any, data: Any, answer: Any, name: str, **more: Any) -> Any:
+    """An action of admins."""
     return Action(method, path, summary, query, body, data, answer, TAG, name, role="admin", accounts=True, **more)
 
 
@@ -195,8 +196,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     _list("/api/audit", "The audit log", AuditQuery, AuditRow, _audit, "audit"),
 )
 ACTIONS: tuple[Action[Any], ...] = (
-    _act("PUT", _STANDING, "Another role", UserQuery, StandingAsk, UserRow, _put_standing, "put_standing", conflicts=True),
-    _act("DELETE", "/api/users/{user_id}/totp", "Reset a second factor", UserQuery, None, Done, _reset_totp, "reset_totp"),
-    _act("POST", "/api/invitations", "Invite", NoQuery, InvitationAsk, NewInvitationRow, _invite, "invite", status=201),
-    _act("DELETE", _ONE, "Withdraw an invitation", InvitationQuery, None, Done, _withdraw, "withdraw"),
+    admins("PUT", _STANDING, "Another role", UserQuery, StandingAsk, UserRow, _put_standing, "put_standing", conflicts=True),
+    admins("DELETE", "/api/users/{user_id}/totp", "Reset a second factor", UserQuery, None, Done, _reset_totp, "reset_totp"),
+    admins("POST", "/api/invitations", "Invite", NoQuery, InvitationAsk, NewInvitationRow, _invite, "invite", status=201),
+    admins("DELETE", _ONE, "Withdraw an invitation", InvitationQuery, None, Done, _withdraw, "withdraw"),
 )

@@ -115,7 +115,7 @@ async def status(desk: Desk, _query: NoQuery) -> Status:
         gaps=[_gap(gap) for gap in list(state.gaps.values())[-_GAPS:]],
         candle_checks=CandleChecks(sum(watch.candles.checked.values()), sum(watch.candles.mismatches.values())),
         late_dropped=watch.sampler.late_dropped,
-        store=await desk.kept("store", _STATS_KEPT_S, lambda: _store(desk)),
+        store=await store_row(desk),
         stream_clients=desk.hub.clients,
         resident_bytes=resident_bytes(),
     )
@@ -154,6 +154,11 @@ def _gap(gap: Gap) -> GapRow:
         gap.to_id,
         gap.refilled,
     )
+
+
+async def store_row(desk: Desk) -> StoreRow:
+    """What the database said of itself at most ten seconds ago."""
+    return await desk.kept("store", _STATS_KEPT_S, lambda: _store(desk))
 
 
 async def _store(desk: Desk) -> StoreRow:

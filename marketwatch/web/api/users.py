@@ -219,7 +219,7 @@ async def _preferences(_desk: Desk, query: UserQuery, visit: Visit) -> Preferenc
 
 async def _put_preferences(_desk: Desk, query: UserQuery, body: Preferences, visit: Visit) -> Preferences:
     user = await own_account(visit, query.user_id)
-    await visit.accounts.store.set_preferences(user.user_id, write_preferences(body))
+    await visit.accounts.store.set_preferences(user.user_id, await write_preferences(body))
     visit.accounts.identities.forget(user.user_id)
     return body
 
@@ -261,7 +261,7 @@ async def _end_session(_desk: Desk, query: SessionQuery, _body: None, visit: Vis
     return Ended(1)
 
 
-def _open(path: str, summary: str, body: Any, data: Any, answer: Any, **more: Any) -> Action[Any]:
+def opened(path: str, summary: str, body: Any, data: Any, answer: Any, **more: Any) -> Action[Any]:
     """An action that everybody may call, five times a minute."""
     return Action(
         "POST",
@@ -299,10 +299,10 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     own("/api/users/{user_id}/sessions", "Where one is signed in", UserQuery, list[SessionRow], _sessions, "sessions"),
 )
 ACTIONS: tuple[Action[Any], ...] = (
-    _open("register", "Make an account", RegisterAsk, GrantRow, _register, budget="sign-in", status=201, conflicts=True),
-    _open("login", "Log in", LoginAsk, GrantRow, _login, budget="sign-in"),
-    _open("refresh", "Fresh tokens for a refresh token", RefreshAsk, GrantRow, _refresh),
-    _open("logout", "Log out", LogoutAsk, Ended, _logout),
+    opened("register", "Make an account", RegisterAsk, GrantRow, _register, budget="sign-in", status=201, conflicts=True),
+    opened("login", "Log in", LoginAsk, GrantRow, _login, budget="sign-in"),
+    opened("refresh", "Fresh tokens for a refresh token", RefreshAsk, GrantRow, _refresh),
+    opened("logout", "Log out", LogoutAsk, Ended, _logout),
     personal(
         "PUT", "/api/users/{user_id}", "Change name and address", UserQuery, ProfileAsk, UserRow, _put_user, "put_user",
         conflicts=True,

@@ -9,19 +9,31 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ...accounts.preferences import CURRENCIES, Preferences
 from ...model.accounts import ApiKey, AuditEntry, Invitation, Role, Session, User
 from .. import format as fmt
+from .settings import BudgetView, SettingView
 
 ROLES = tuple(role.value for role in Role)
 
 
 @dataclass(frozen=True, slots=True)
 class LoginPage:
-    """`name`: what was typed before. `ticket` not empty: the password was right, and a code is asked for."""
+    """`name`: what was typed before. `ticket` not empty: the password was right, and a code is asked for. `said`: what was
+    done."""
 
     back: str
     name: str
     ticket: str
     mistake: str
     can_register: bool
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetPage:
+    """Another password by a link. `username` "": the link is no good, and `mistake` says so."""
+
+    code: str
+    username: str
+    mistake: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +74,15 @@ class KeyView:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is shown this one time: a key, recovery codes, an invitation, or a secret with its QR code (`svg`)."""
+    """What is shown this one time: a key, recovery codes, a link (an invitation, or to another password), or a secret with its
+    QR code (`svg`)."""
 
     key: str = ""
     codes: tuple[str, ...] = ()
     secret: str = ""
     svg: str = ""
     invitation: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,18 @@ class PersonView:
     active: bool
     second_factor: bool
     since: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPage:
+    """One person, as admins look after them. `own`: it is the account of the admin who looks."""
+
+    person: PersonView
+    has_password: bool
+    own: bool
+    shown: Shown
+    mistake: str
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +165,11 @@ class AdminPage:
     invitations: tuple[InvitationView, ...]
     audit: tuple[AuditView, ...]
     older: str
+    settings: tuple[SettingView, ...]
+    budgets: tuple[BudgetView, ...]
     shown: Shown
     mistake: str
+    said: str = ""
 
 
 def moment(time_ms: int | None, zone: str) -> str:

@@ -1,4 +1,4 @@
-"""`/admin`: people, invitations, the audit log."""
+"""`/admin`: people, invitations, budgets, settings, the audit log."""
 
 from __future__ import annotations
 
@@ -6,26 +6,30 @@ from typing import get_args
 
 from aiohttp import web
 
-from ...accounts.preferences import read_preferences
 from ...errors import InvalidRequest, RequestError
 from ...model.accounts import Role
+from ..api.desk import DESK
 from ..api.people import RoleWord, invite, reset_totp, set_standing, withdraw
-from ..callers import visit_of
+from ..api.settings import told
+from ..callers import preferences_of, visit_of
 from ..contexts.accounts import ROLES, AdminPage, Shown, audit_view, invitation_view, person_view
+from ..contexts.settings import budget_view, setting_view
 from ..forms import field, read_form
 from ..guard import allow
+from ..headers import mark_of
 from ..keys import RENDERER
 
 routes = web.RouteTableDef()
 _ENTRIES = 50
 _LATEST = 2**53 - 1
+_SAID = {"deleted": "The account was deleted, with all that was its own."}
 
 
 async def _page(request: web.Request, *, shown: Shown | None = None, error: RequestError | None = None) -> web.Response:
     visit = visit_of(request)
     accounts = visit.accounts
-    own = await accounts.store.user(visit.caller.user_id) if visit.caller.has_account else None
-    zone = read_preferences(own.preferences).time_zone if own is not None else "UTC"
+    zone = zone_of(request)
+    known = await told(request.app[DESK])
     before = request.query.get("before", "")
     entries = await accounts.store.audit_before(int(before) if before.isdecimal() and len(before) < 16 else _LATEST, _ENTRIES)
     context = AdminPage(
@@ -36,11 +40,25 @@ async def _page(request: web.Request, *, shown: Shown | None = None, error: Requ
         ),
         audit=tuple(audit_view(entry, zone) for entry in entries),
         older=f"/admin?before={entries[-1].sequence}#audit" if entries and entries[-1].sequence > 1 else "",
+        settings=tuple(setting_view(row) for row in known.settings),
+        budgets=tuple(budget_view(row) for row in known.budgets),
         shown=shown or Shown(),
         mistake=str(error or ""),
+        said=_SAID.get(request.query.get("done", ""), "") if error is None and shown is None else "",
     )
     status = error.status if error is not None else 200
     return request.app[RENDERER].page(request, "admin.html", context, status=status)
+
+
+def zone_of(request: web.Request) -> str:
+    """The time zone in which the sender likes to read."""
+    likes = preferences_of(request)
+    return likes.time_zone if likes is not None else "UTC"
+
+
+def link_to(request: web.Request, path: str) -> str:
+    """The address of a path of this server, as the sender reached it."""
+    return f"{'https' if mark_of(request).secure else request.scheme}://{request.host}{path}"
 
 
 def _done(place: str) -> web.Response:
@@ -89,4 +107,4 @@ async def invitations(request: web.Request) -> web.Response:
         _, code = await invite(visit, _role(field(form, "role")), field(form, "email") or None)
     except RequestError as error:
         return await _page(request, error=error)
-    return await _page(request, shown=Shown(invitation=f"{request.scheme}://{request.host}/register?invite={code}"))
+    return await _page(request, shown=Shown(invitation=link_to(request, f"/register?invite={code}")))

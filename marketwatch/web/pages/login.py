@@ -20,13 +20,18 @@ from ..paths import own_path
 
 routes = web.RouteTableDef()
 _YEAR_S = 31_536_000
+_SAID = {
+    "deleted": "Your account was deleted, with all that was its own.",
+    "password": "Your new password is set; sign in with it.",
+}
 
 
 def _login_page(
     request: web.Request, *, back: str, name: str = "", ticket: str = "", error: RequestError | None = None
 ) -> web.Response:
     visit = visit_of(request)
-    context = LoginPage(own_path(back), name, ticket, str(error or ""), visit.accounts.users.open_to_all)
+    said = _SAID.get(request.query.get("done", ""), "") if error is None else ""
+    context = LoginPage(own_path(back), name, ticket, str(error or ""), visit.accounts.users.open_to_all, said)
     return _shown(request, "login.html", context, error)
 
 
@@ -105,7 +110,12 @@ async def logout(request: web.Request) -> web.Response:
     if session is not None:
         await visit.accounts.sessions.end(session)
         await visit.accounts.audit.note(caller.name, "log out", caller.user_id, address=visit.place.address)
-    answer = web.Response(status=303, headers={"Location": "/login", "Cache-Control": "no-store"})
+    return farewell(request, "/login")
+
+
+def farewell(request: web.Request, where: str) -> web.Response:
+    """To another page, without the cookie of the session."""
+    answer = web.Response(status=303, headers={"Location": where, "Cache-Control": "no-store"})
     secure = mark_of(request).secure
     answer.del_cookie(session_cookie(request.app[OWNER], secure=secure), path="/", secure=secure)
     return answer

@@ -84,7 +84,7 @@ async def prefer(request: web.Request) -> web.Response:
     form = await read_form(request)
     currency, symbols = field(form, "currency"), field(form, "symbols")
     try:
-        wanted = _preferences(currency, symbols)
+        wanted = await _preferences(currency, symbols)
     except InvalidRequest as error:
         return _page(request, str(error), status=400, currency=currency, symbols=symbols)
     answer = web.Response(status=303, headers={"Location": "/owner?kept=yes", "Cache-Control": "no-store"})
@@ -93,12 +93,12 @@ async def prefer(request: web.Request) -> web.Response:
     return answer
 
 
-def _preferences(currency: str, symbols: str) -> str:
+async def _preferences(currency: str, symbols: str) -> str:
     """Raises InvalidRequest."""
     if currency not in CURRENCIES:
         raise InvalidRequest(f'The currency "{currency[:20]}" is not one of those of the form.', [{"field": "currency"}])
     wanted: Any = {"currency": currency, "symbols": symbols_of(symbols)}
-    return write_preferences(Preferences(**wanted))
+    return await write_preferences(Preferences(**wanted))
 
 
 @routes.post("/owner/leave")

@@ -11,6 +11,8 @@ from ...accounts.preferences import CURRENCIES, Preferences, read_preferences, s
 from ...errors import InvalidRequest, RequestError
 from ...model.accounts import Scope, User
 from ..api.credentials import begin_totp, confirm_totp, drop_key, end_totp, make_key
+from ..api.desk import DESK
+from ..api.leaving import LeavingAsk, leave
 from ..api.users import change_password, end_session, own_account
 from ..callers import Visit, visit_of
 from ..contexts.accounts import Shown, profile_page
@@ -19,6 +21,7 @@ from ..guard import allow
 from ..keys import RENDERER
 from ..qr import qr_svg
 from ..render import THEMES
+from .login import farewell
 
 routes = web.RouteTableDef()
 _YEAR_S = 31_536_000
@@ -75,7 +78,7 @@ async def _preferences(visit: Visit, user: User, form: Mapping[str, Any]) -> str
         raise InvalidRequest("Theme and currency must be among those of the form.")
     zone = field(form, "time_zone").strip() or "UTC"
     wanted: Any = {"theme": theme, "currency": currency, "time_zone": zone[:64], "symbols": symbols_of(field(form, "symbols"))}
-    await visit.accounts.store.set_preferences(user.user_id, write_preferences(Preferences(**wanted)))
+    await visit.accounts.store.set_preferences(user.user_id, await write_preferences(Preferences(**wanted)))
     visit.accounts.identities.forget(user.user_id)
     return "preferences"
 
@@ -136,6 +139,21 @@ _CHANGES: dict[str, Change] = {
     "second-factor/confirm": _confirm,
     "second-factor/off": _off,
 }
+
+
+@routes.post("/profile/delete")
+@allow("viewer", accounts=True, person=True)
+async def delete(request: web.Request) -> web.Response:
+    """The end of the account, and of the session."""
+    visit = visit_of(request)
+    user = await own_account(visit, "me")
+    form = await read_form(request)
+    ask = LeavingAsk(field(form, "confirm"), field(form, "password"), field(form, "otp"))
+    try:
+        await leave(request.app[DESK], visit, user, ask)
+    except RequestError as error:
+        return await _page(request, error=error)
+    return farewell(request, "/login?done=deleted")
 
 
 @routes.post("/profile/{change:.+}")
