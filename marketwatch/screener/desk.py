@@ -126,9 +126,9 @@ class ScreenDesk:
         async with self._working() as store:
             return await store.gone_screens(owner_id)
 
-    def forget(self, owner_id: str) -> None:
-        """The owner is not there any more."""
-        self._gone.pop(owner_id, None)
+    def forget(self) -> None:
+        """An owner is not there any more, nor are their screens."""
+        self.changes += 1
 
     async def restore(self, owner_id: str, screen_id: str) -> Screen:
         """Take a deletion back: it is the owner's last screen then."""

@@ -91,7 +91,7 @@ class Desk:
         """The account of somebody is gone: their streams end, and what they deleted is not kept for them."""
         self.authors = {one: name for one, name in self.authors.items() if one != user_id}
         if self._screens is not None:
-            self._screens.forget(user_id)
+            self._screens.forget()
         if self.hub.holders is not None:
             self.hub.holders.leave(user_id)
 
