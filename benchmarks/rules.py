@@ -21,6 +21,7 @@ from marketwatch.rules.frame import MarketFacts
 from marketwatch.rules.history import History
 from marketwatch.rules.live import LiveTable
 from marketwatch.rules.program import Program, compile_rule
+from marketwatch.rules.verdicts import Rows
 from marketwatch.state import LiveState
 
 WINDOWS = (Window("60", 500, 60), Window("5m", 500, 600), Window("1h", 60_000, 60), Window("24h", 60_000, 1440))
@@ -76,12 +77,13 @@ class Ticks:
         self._tables = [a_table(symbols, 500 * number) for number in range(1, 9)]
         self.table = LiveTable(symbols=symbols, sample_ms=500)
         self.programs = self.table.add_all(compile_rule(rule) for rule in rules(count))
+        self._rows: Rows | None = None
         self._time_ms = 0
         self._columns = [self._tables[0].values["60"][name] for name in WINDOW_METRICS]
         self._comparisons = sum(rule.count("<") + rule.count(">") for rule in rules(count))
 
     def ours(self) -> float:
-        """Milliseconds a tick, with every program asked for its truth."""
+        """Milliseconds a tick, with the truths of all programs taken out as the evaluator takes them."""
         frames = []
         for table in self._tables:
             self._time_ms += 500
@@ -92,8 +94,9 @@ class Ticks:
         start = time.perf_counter()
         for frame in frames:
             self.table.tick(frame)
-            for live in self.programs:
-                _ = self.table.result(live.program).truth
+            if self._rows is None:
+                self._rows = self.table.verdicts.rows(live.program.expression for live in self.programs)
+            self.table.verdicts.take(self._rows)
         return (time.perf_counter() - start) * 1e3 / len(frames)
 
     def floor(self) -> float:

@@ -18,8 +18,9 @@ from ..model.silences import Seen, Silence
 from ..rules.errors import RuleError
 from ..rules.frame import Frame
 from ..rules.live import LiveProgram, LiveTable, Result
-from ..rules.plan import Plan
+from ..rules.nodes import Node
 from ..rules.truth import UNKNOWN
+from ..rules.verdicts import Rows, Verdicts
 from .compiled import Compiled, Lists, Scope, compiled, list_names
 from .episodes import Moment, TradeIds, begun, number
 from .hush import Hush, Say, verdict
@@ -55,9 +56,9 @@ class Evaluator:
         self._silencing: dict[int, Silence | None] = {}
         self.ids = TradeIds(*(np.zeros(len(self.symbols), np.int64) for _ in range(2)))
         self._live: list[tuple[LiveProgram, LiveProgram | None] | None] = []
-        self._plan: Plan | None = None
+        self._verdicts: Verdicts | None = None
         self._looked = False
-        self._rows: tuple[list[I1], list[I1]] = ([], [])
+        self._rows: tuple[Rows, Rows] = (np.empty(0, np.intp), np.empty(0, np.intp))
         self._seen = np.zeros(len(self.symbols), np.bool_)
         self._late = np.zeros(len(self.symbols), np.bool_)
         self._pauses = Pauses(())
@@ -192,10 +193,8 @@ class Evaluator:
         """The truths of all rules and recovery conditions, (rules, symbols): unknown where a rule is not to be evaluated."""
         self.table.tick(frame)
         self._look_up()
-        width = len(self.symbols)
-        truth, recovered = (
-            np.concatenate(rows).reshape(-1, width) if rows else np.zeros((0, width), np.int8) for rows in self._rows
-        )
+        verdicts = self.table.verdicts
+        truth, recovered = (verdicts.take(rows) for rows in self._rows)
         if not self._everywhere:
             truth *= self._applies
         if self._pauses.rows:
@@ -210,28 +209,19 @@ class Evaluator:
 
     def _look_up(self) -> None:
         """Where the table writes the truth of each rule: found anew after the table made a new plan."""
-        first = next((pair[0] for pair in self._live if pair is not None), None)
-        plan = None if first is None else self.table.result(first.program).plan
-        if self._looked and plan is self._plan:
+        verdicts = self.table.verdicts
+        if self._looked and verdicts is self._verdicts:
             return
-        self._plan, self._looked = plan, True
-        nothing = np.zeros(len(self.symbols), np.int8)
+        self._verdicts, self._looked = verdicts, True
         pairs = [(None, None) if pair is None else pair for pair in self._live]
-        recovers = [live for one, (_, live) in zip(self.rules, pairs, strict=True) if one.recover is not None]
-        self._rows = (
-            [nothing if live is None else self._row(live) for live, _ in pairs],
-            [nothing if live is None else self._row(live) for live in recovers],
-        )
+        fires = [condition for condition, _ in pairs]
+        recovers = [condition for one, (_, condition) in zip(self.rules, pairs, strict=True) if one.recover is not None]
+        self._rows = (verdicts.rows(map(_expression, fires)), verdicts.rows(map(_expression, recovers)))
         self._applies = np.array([one.applies for one in self.rules], np.int8).reshape(-1, len(self.symbols))
         self._everywhere = bool(self._applies.all())
         self._market = np.flatnonzero([one.market_only for one in self.rules])
         self._resting = np.flatnonzero([one.rests_in_recovery for one in self.rules if one.recover is not None])
         self._of_symbols = np.flatnonzero([one.scope is Scope.SYMBOL for one in self.rules])
-
-    def _row(self, live: LiveProgram) -> I1:
-        truth = self.table.result(live.program).truth
-        assert truth is not None
-        return truth
 
     def silent(self, frame: Frame) -> NDArray[np.bool_]:
         """Symbols that went quiet or whose feed was down for the step: rules about their market are not evaluated."""
@@ -355,6 +345,10 @@ class Evaluator:
         side, reason = side_of(one, result, place, paused=self._pauses.reason(row, frame.table.time_ms))
         values = {} if result is None else {key: number(value) for key, value in result.at(column).items()}
         return Standing(Phase(int(self.machine.phase[cell])), side, reason, int(self.machine.since[cell]), values)
+
+
+def _expression(live: LiveProgram | None) -> Node | None:
+    return None if live is None else live.program.expression
 
 
 def _key(rule: Rule) -> tuple[str, int]:

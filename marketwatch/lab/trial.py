@@ -42,6 +42,7 @@ class Track:
         self.recovered: I1 | None = None if question.rule.recover is None else np.zeros(size, np.int8)
         self.closed: Flags | None = None if question.rule.schedule is None else np.zeros(size, np.bool_)
         self.prices = Strip()
+        self.whole = whole
         self._values: F8 | None = np.empty(size) if whole and self.metric not in (None, "price") else None
         self.true: list[tuple[I8, F8]] = []
         self.seen = False
@@ -147,7 +148,10 @@ def look(
     terms = () if track.metric in (None, "price") else (track.metric,)
 
     def said(program: Program) -> Along:
-        return along(program, history, windows=question.windows, others=others, reference=reference, terms=terms, money=money)
+        return along(
+            program, history, windows=question.windows, others=others, reference=reference, terms=terms,
+            where_true=not track.whole, money=money,
+        )  # fmt: skip
 
     main = said(question.program)
     assert main.truth is not None

@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.metrics import Window
-from .derived import derived_grid
 from .history import History
 from .lane import Lane, Side
-from .nodes import Crosses, Derived, Fact, Indicator, Kind, Metric, Node
+from .nodes import Kind, Logic, Node
 from .program import Program
-from .truth import F8, I1, Knowledge
+from .reach import Reach, reach
+from .truth import F8, I1, TRUE, Knowledge
 
 _PIECE = 1 << 17
+_PROBE = 1 << 14
+"""A first short piece shows which condition settles most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,77 +62,54 @@ def along(
     reference: History | None = None,
     knowledge: Knowledge | None = None,
     terms: Collection[str] | None = None,
+    where_true: bool = False,
     money: Mapping[str, F8] | None = None,
 ) -> Along:
     """Evaluate a program at every step of `history`.
 
     `windows` holds the engine's window of every name in `program.windows`. `others` are histories of the symbols that the
     program names, `reference` that of the reference symbol (correlation, beta): same span, same step. What is not given is
-    unknown. `terms`: those to answer, all by default. `money`: as in `Side`.
+    unknown. `terms`: those to answer, all by default; `where_true`: their values are needed only where the program is true, and
+    may be NaN elsewhere. `money`: as in `Side`.
     Raises ValueError for histories that do not lie side by side.
     """
     side = Side(history, others or {}, reference, money or {})
-    reach = _reach(program.expression, windows, history.sample_ms)
     wanted = [node for node in program.terms if terms is None or node.key in terms]
-    if reach is None or len(history) <= _PIECE + reach[0]:
-        return _whole(program, Lane(side, windows, knowledge or Knowledge()), wanted)
-    return _in_pieces(program, side, windows, knowledge or Knowledge(), wanted, *reach)
+    lane = Lane(side, windows, knowledge or Knowledge())
+    past = reach(program.expression, windows, history.sample_ms)
+    if past is None or len(history) <= _PIECE + past.steps:
+        return _whole(program, lane, wanted, where_true=where_true)
+    return _in_pieces(program, lane, wanted, past, where_true=where_true)
 
 
-def _whole(program: Program, lane: Lane, wanted: Sequence[Node]) -> Along:
+def _whole(program: Program, lane: Lane, wanted: Sequence[Node], *, where_true: bool) -> Along:
     truth = lane.truth(program.expression) if program.kind is Kind.BOOL else None
     number = lane.column(program.expression) if truth is None else None
-    return Along(program, lane.history, truth, number, {node.key: lane.column(node) for node in wanted})
+    asked = truth == TRUE if where_true and truth is not None else None
+    terms = {node.key: lane.column(node) if asked is None else lane.column_where(node, asked) for node in wanted}
+    return Along(program, lane.history, truth, number, terms)
 
 
-def _in_pieces(
-    program: Program,
-    side: Side,
-    windows: Mapping[str, Window],
-    knowledge: Knowledge,
-    wanted: Sequence[Node],
-    steps: int,
-    grid_ms: int,
-) -> Along:
+def _in_pieces(program: Program, lane: Lane, wanted: Sequence[Node], past: Reach, *, where_true: bool) -> Along:
     """Piece by piece, each with what its windows reach back to: columns that fit into the processor's cache."""
-    side.checked()
-    size, sample_ms, start_ms = len(side.history), side.history.sample_ms, side.history.from_ms
+    history = lane.history
+    size, sample_ms = len(history), history.sample_ms
     truth: I1 | None = np.empty(size, np.int8) if program.kind is Kind.BOOL else None
     number = np.empty(size) if truth is None else None
     terms = {node.key: np.empty(size) for node in wanted}
-    bucket = grid_ms // sample_ms
-    piece = -(-max(_PIECE, 2 * steps) // bucket) * bucket
-    lead = -start_ms % grid_ms // sample_ms
-    edges = [0, *range(lead + piece, size, piece), size]
+    bucket = past.grid_ms // sample_ms
+    piece = -(-max(_PIECE, 2 * past.steps) // bucket) * bucket
+    lead = -history.from_ms % past.grid_ms // sample_ms
+    probe = [lead + bucket * (_PROBE // bucket + 1)] if isinstance(program.expression, Logic) else []
+    edges = [0, *probe, *range(lead + piece, size, piece), size]
     for start, end in pairwise(edges):
-        seen_ms = start_ms + max(0, start - steps) * sample_ms
-        seen = max(0, (seen_ms - seen_ms % grid_ms - start_ms) // sample_ms)
-        found = _whole(program, Lane(side.part(seen, end), windows, knowledge), wanted)
-        part, own = slice(start, end), slice(start - seen, None)
+        inner, own = lane.part(start, end, past)
+        found = _whole(program, inner, wanted, where_true=where_true)
+        part = slice(start, end)
         for key, column in found.terms.items():
             terms[key][part] = column[own]
         if truth is not None and found.truth is not None:
             truth[part] = found.truth[own]
         if number is not None and found.number is not None:
             number[part] = found.number[own]
-    return Along(program, side.history, truth, number, terms)
-
-
-def _reach(node: Node, windows: Mapping[str, Window], sample_ms: int) -> tuple[int, int] | None:
-    """How many steps the past of a node reaches back, and its coarsest grid in ms; None where it reaches back for ever."""
-    if isinstance(node, Crosses | Indicator) or (isinstance(node, Metric) and node.name == "ema"):
-        return None
-    if isinstance(node, Fact):
-        return (0, sample_ms) if node.name != "data_age" else None
-    parts = [_reach(part, windows, sample_ms) for part in node.parts]
-    known = [one for one in parts if one is not None]
-    if len(known) < len(parts):
-        return None
-    steps, grid_ms = max((one[0] for one in known), default=0), max((one[1] for one in known), default=sample_ms)
-    if isinstance(node, Metric) and node.window is not None and node.window.text in windows:
-        window = windows[node.window.text]
-        return -(-window.span_ms // sample_ms) + 1, window.grid_ms
-    if isinstance(node, Derived):
-        own_ms, length = derived_grid(node.window.ms, sample_ms)
-        return steps + own_ms * (length + 1) // sample_ms, max(grid_ms, own_ms)
-    return steps, grid_ms
+    return Along(program, history, truth, number, terms)

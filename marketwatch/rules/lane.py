@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import reduce
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +15,26 @@ from .columns import WindowColumns
 from .derived import Moments, derived_grid, statistic
 from .history import History
 from .holdings import Holding
-from .nodes import Apply, Compare, Constant, Crosses, Derived, Fact, Indicator, Kind, Logic, Metric, Node, WhaleCount
+from .nodes import (
+    Apply,
+    Compare,
+    Constant,
+    Crosses,
+    Derived,
+    Fact,
+    Indicator,
+    Kind,
+    Logic,
+    Metric,
+    Node,
+    Term,
+    WhaleCount,
+    walk,
+)
+from .reach import Reach, effort, left_open, reach, stretches
 from .running import along_open
 from .studies import along_candles
-from .truth import F8, I1, Knowledge, arithmetic, compare, crossing, known_flags
+from .truth import F8, FALSE, I1, TRUE, Flags, Knowledge, arithmetic, compare, crossing, known_flags
 
 
 class Side(NamedTuple):
@@ -46,15 +61,22 @@ class Side(NamedTuple):
 
 
 class Lane:
-    """Columns of one symbol, each computed once, whoever asks: keep it to ask several programs about one history."""
+    """Columns of one symbol, each computed once, whoever asks: keep it to ask several programs about one history.
 
-    def __init__(self, side: Side, windows: Mapping[str, Window], knowledge: Knowledge) -> None:
+    `opened`: by the text of a condition how much it left to be asked of others, learned as lanes of one question go on.
+    """
+
+    def __init__(
+        self, side: Side, windows: Mapping[str, Window], knowledge: Knowledge, opened: dict[str, float] | None = None
+    ) -> None:
         self.history = side.checked().history
+        self._side = side
         self._windows = windows
         self._others = dict(side.others) | {side.history.symbol: side.history}
         self._reference = side.reference
         self._knowledge = knowledge
         self._money = side.money
+        self._open = {} if opened is None else opened
         self._values: dict[str, F8] = {}
         self._truths: dict[str, I1] = {}
         self._buckets: dict[tuple[str, int], Buckets] = {}
@@ -82,6 +104,61 @@ class Lane:
             self._truths[node.key] = out
         return self._truths[node.key]
 
+    def column_where(self, node: Node, asked: Flags) -> F8:
+        """As `column`, but NaN is allowed where it is not asked for."""
+        if node.kind is Kind.BOOL:
+            return self._truth_where(node, asked).astype(np.float64)
+        parts = self._stretches(node, asked)
+        if parts is None:
+            return self.column(node)
+        found = self._unknown()
+        for start, end, lane, own in parts:
+            found[start:end] = lane.column(node)[own]
+        return found
+
+    def part(self, start: int, end: int, past: Reach) -> tuple[Lane, slice]:
+        """A lane of its own for the steps `[start, end)` and what their past reaches back to, and where they stand in it."""
+        sample_ms, from_ms = self.history.sample_ms, self.history.from_ms
+        seen_ms = from_ms + max(0, start - past.steps) * sample_ms
+        seen = max(0, (seen_ms - seen_ms % past.grid_ms - from_ms) // sample_ms)
+        lane = Lane(self._side.part(seen, end), self._windows, self._knowledge, self._open)
+        return lane, slice(start - seen, None)
+
+    def _truth_where(self, node: Node, asked: Flags) -> I1:
+        """As `truth`, but unknown is allowed where it is not asked for."""
+        parts = self._stretches(node, asked)
+        if parts is None:
+            return self.truth(node)
+        found: I1 = np.zeros(len(self.history), np.int8)
+        for start, end, lane, own in parts:
+            found[start:end] = lane.truth(node)[own]
+        return found
+
+    def _stretches(self, node: Node, asked: Flags) -> list[tuple[int, int, Lane, slice]] | None:
+        """The stretches to look at for what is asked; None where the whole lane costs no more."""
+        past = reach(node, self._windows, self.history.sample_ms)
+        if past is None or all(one.key in self._values for one in walk(node) if isinstance(one, Term)):
+            return None
+        found = stretches(asked, past.steps)
+        return None if found is None else [(start, end, *self.part(start, end, past)) for start, end in found]
+
+    def _join(self, operator: str, operands: Sequence[Node], out: I1) -> None:
+        """`and`, `or`: what settles most for the least effort comes first, and what is settled nobody asks the others."""
+        join, settled = (np.minimum, FALSE) if operator == "and" else (np.maximum, TRUE)
+        out[:] = -settled
+        asked: Flags = np.ones(len(out), np.bool_)
+        for one in sorted(operands, key=self._worth):
+            truth = self._truth_where(one, asked)
+            join(out, truth, out=out)
+            asked &= truth != settled
+            self._open[one.key] = left_open(asked)
+            if not asked.any():
+                return
+
+    def _worth(self, condition: Node) -> float:
+        """The smaller, the earlier a condition should be asked."""
+        return effort(condition) / (1.01 - self._open.get(condition.key, 0.5))
+
     def _decide(self, node: Node, out: I1) -> None:
         match node:
             case Compare(operator, left, right):
@@ -92,7 +169,7 @@ class Lane:
             case Logic("not", (inner,)):
                 np.negative(self.truth(inner), out=out)
             case Logic(operator, operands):
-                out[:] = reduce(np.minimum if operator == "and" else np.maximum, [self.truth(one) for one in operands])
+                self._join(operator, operands, out)
             case Fact():
                 of = self._of(node.symbol)
                 if of is not None:

@@ -12,6 +12,7 @@ from .nodes import Kind
 from .plan import Plan
 from .program import Program
 from .truth import F8, I1, Knowledge
+from .verdicts import Verdicts
 
 MOST_CELLS = 12_000_000
 """Values that statistics of expressions may remember in all: a hundred megabytes."""
@@ -99,6 +100,11 @@ class LiveTable:
             self._outdated = False
         self._time_ms = frame.table.time_ms
         self._plan.tick(frame)
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """The truths of the last tick: the same object until a tick after programs came or went."""
+        return self._plan.verdicts
 
     def result(self, program: Program) -> Result:
         """What the last tick said of one of the programs."""

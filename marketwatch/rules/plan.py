@@ -1,10 +1,8 @@
-"""The order of work of one tick: every different node once, comparisons with constants many at a time."""
+"""The order of work of one tick: every different number once, then the verdicts of all conditions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +21,6 @@ from .nodes import (
     Fact,
     Indicator,
     Kind,
-    Logic,
     Metric,
     Node,
     WhaleCount,
@@ -33,18 +30,9 @@ from .program import Program
 from .spans import matches
 from .studies import StudyColumn
 from .truth import F8, I1, Flags, Knowledge, arithmetic, compare, crossing, known_flags
+from .verdicts import Step, Verdicts
 
 Source = Callable[[Frame], F8]
-
-
-class Batch(NamedTuple):
-    """Comparisons of one value with constants: rows `[first, end)` of the truth matrix."""
-
-    operator: str
-    left: int
-    constants: F8
-    first: int
-    end: int
 
 
 class Crossing:
@@ -83,8 +71,11 @@ class Plan:
         self._names: dict[str, str] = {}
         self._known: dict[str, Flags] = {}
         self._stale: Flags = np.zeros(len(symbols), np.bool_)
+        metrics = [node for node in self._nodes if isinstance(node, Metric)]
+        self._windows = tuple(dict.fromkeys(node.window.text for node in metrics if node.window is not None))
         self._build_numbers(earlier)
-        self._build_truths(earlier)
+        conditions = [node for node in self._nodes if node.kind is Kind.BOOL]
+        self.verdicts = Verdicts(conditions, len(symbols), self._slots, lambda node, out: self._step(node, earlier, out))
 
     # Building
 
@@ -135,27 +126,8 @@ class Plan:
         self._past[node.identity] = kept if kept is not None else fresh()
         return self._past[node.identity]
 
-    def _build_truths(self, earlier: Plan | None) -> None:
-        truths = [node for node in self._nodes if node.kind is Kind.BOOL]
-        simple = [node for node in truths if isinstance(node, Compare) and isinstance(node.right, Constant)]
-        simple.sort(key=lambda node: (node.left.identity, node.operator))
-        taken = {node.identity for node in simple}
-        ordered = [*simple, *(node for node in truths if node.identity not in taken)]
-        self._rows = {node.identity: row for row, node in enumerate(ordered)}
-        self._truth: I1 = np.zeros((len(ordered), len(self.symbols)), np.int8)
-        self._batches = self._batched(simple)
-        self._others = [self._truth_step(node, earlier) for node in ordered[len(simple) :]]
-
-    def _batched(self, simple: Sequence[Compare]) -> list[Batch]:
-        batches: list[Batch] = []
-        for (left, operator), group in groupby(simple, key=lambda node: (node.left.identity, node.operator)):
-            constants = [[node.right.value] for node in group if isinstance(node.right, Constant)]
-            first = batches[-1].end if batches else 0
-            batches.append(Batch(operator, self._slots[left], np.array(constants), first, first + len(constants)))
-        return batches
-
-    def _truth_step(self, node: Node, earlier: Plan | None) -> Callable[[], None]:
-        out: I1 = self._truth[self._rows[node.identity]]
+    def _step(self, node: Node, earlier: Plan | None, out: I1) -> Step:
+        """What writes the truth of a condition that is neither logic nor a comparison with a constant."""
         match node:
             case Compare():
                 left, right = self._slots[node.left.identity], self._slots[node.right.identity]
@@ -169,8 +141,6 @@ class Plan:
                 )
             case Fact():
                 return lambda: np.copyto(out, self._flag(node))
-            case Logic():
-                return _logic(node.operator, [self._truth[self._rows[one.identity]] for one in node.operands], out)
             case _:
                 raise TypeError(f"{type(node).__name__} is no condition.")
 
@@ -187,19 +157,12 @@ class Plan:
         with np.errstate(all="ignore"):
             for slot, source in self._steps:
                 self._values[slot] = source(frame)
-            known: dict[int, I1] = {}
-            for operator, left, constants, first, end in self._batches:
-                if left not in known:
-                    known[left] = known_flags(self._values[left])
-                compare(operator, self._values[left], constants, known[left], self._truth[first:end])
-            for step in self._others:
-                step()
+            self.verdicts.decide(self._values)
 
     def _look(self, frame: Frame) -> None:
         """What all metrics of a tick share."""
         table = frame.table
-        wanted = [node.window.text for node in self._nodes if isinstance(node, Metric) and node.window is not None]
-        self._names = matches(dict.fromkeys(wanted), table.windows, self._sample_ms)
+        self._names = matches(self._windows, table.windows, self._sample_ms)
         self._known.clear()
         state = next(iter(table.state.values()), None)
         stale = np.zeros(len(self.symbols), np.bool_) if state is None else (state & np.uint8(WindowState.STALE)) != 0
@@ -236,8 +199,7 @@ class Plan:
 
     def truth(self, node: Node) -> I1:
         """The truth of a condition, int8 over all symbols."""
-        row: I1 = self._truth[self._rows[node.identity]]
-        return row
+        return self.verdicts.of(node)
 
     def column(self, node: Node) -> F8:
         """The value of any node, float64 over all symbols."""
@@ -249,21 +211,3 @@ class Plan:
 def _different(expressions: Iterable[Node]) -> list[Node]:
     """Every different node, parts before wholes."""
     return list({node.identity: node for expression in expressions for node in walk(expression)}.values())
-
-
-def _logic(operator: str, rows: list[I1], out: I1) -> Callable[[], None]:
-    if operator == "not":
-        return lambda: _negate(rows[0], out)
-    join = np.minimum if operator == "and" else np.maximum
-    first, second, *rest = rows
-
-    def step() -> None:
-        join(first, second, out=out)
-        for row in rest:
-            join(out, row, out=out)
-
-    return step
-
-
-def _negate(row: I1, out: I1) -> None:
-    np.negative(row, out=out)

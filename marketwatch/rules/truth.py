@@ -60,6 +60,14 @@ def compare(operator: str, left: F8, right: F8, known: I1, out: I1) -> None:
     np.subtract(out, known, out=out)
 
 
+def below(values: F8, limits: F8, known: I1, out: I1, turn: int) -> None:
+    """Compare a column with many limits: rows of `out` before `turn` say that it is below theirs, the others that it is not."""
+    np.less(values, limits, out=out.view(np.bool_))
+    np.add(out, out, out=out)
+    np.subtract(out[:turn], known, out=out[:turn])
+    np.subtract(known, out[turn:], out=out[turn:])
+
+
 def arithmetic(operator: str, values: list[F8]) -> F8:
     """`+ - * / neg abs min max`, column by column; anything infinite (a division by zero, an overflow) is unknown."""
     with np.errstate(all="ignore"):
