@@ -46,6 +46,12 @@ async def sign_in(page: Page, name: str) -> None:
     await page.keyboard.press("Enter")
 
 
+async def new_link(page: Page) -> str:
+    """The path of a link to another password, made on the page of a person."""
+    await page.get_by_role("button", name="Make a link").press("Enter")
+    return "/reset" + (await page.locator(".once code").inner_text()).partition("/reset")[2]
+
+
 async def own_something(page: Page) -> None:
     """A portfolio with a thousand imported trades whose value moves; but for the choice of the file by keyboard alone."""
     await page.get_by_label("Name").focus()
@@ -120,13 +126,41 @@ async def test_every_page_of_accounts_is_accessible_and_narrow_enough(
     await page.get_by_role("button", name="Invite").click()
     await expect(page.get_by_role("heading", name="The invitation")).to_be_visible()
     assert await violations(page) == []
+    await page.get_by_role("link", name="ada", exact=True).last.click()
+    person, link = page.url.removeprefix(people.url), await new_link(page)
+    assert await violations(page) == []
     for width in (320, 768, 1440):
         await page.set_viewport_size({"width": width, "height": 800})
-        for path in ("/login", "/profile", "/admin", "/"):
+        for path in ("/login", "/profile", "/admin", "/", *((person, link) if width == 320 else ())):
             await page.goto(people.url + path)
             widest = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
             assert widest[0] <= widest[1], (path, width)
             assert await violations(page) == [], (path, width)
+
+
+async def test_forgotten_password_and_leaving_without_scripts(people: Program, look: Open) -> None:
+    page, other = await look(people, "/register", scripts=False), await look(people, "/register", tolerant=True)
+    await register(page, "ada")
+    await register(other, "bob")
+    await page.goto(people.url + "/admin")
+    await page.get_by_role("link", name="bob", exact=True).press("Enter")
+    link = await new_link(page)
+    await other.goto(people.url + link)
+    await other.get_by_label(re.compile("^New password")).fill("slow kettle moss 42")
+    await other.keyboard.press("Enter")
+    await expect(other.get_by_role("status").filter(has_text="Your new password is set")).to_be_visible()
+    await other.get_by_label("Name or e-mail address").fill("bob")
+    await other.get_by_label("Password").fill("slow kettle moss 42")
+    await other.keyboard.press("Enter")
+    await other.wait_for_url(people.url + "/")
+    await other.goto(people.url + "/profile")
+    leaving = other.get_by_role("region", name="Delete this account")
+    await leaving.get_by_label("Password").fill("slow kettle moss 42")
+    await leaving.get_by_label("Your name, to confirm").fill("bob")
+    await other.keyboard.press("Enter")
+    await expect(other.get_by_text("Your account was deleted")).to_be_visible()
+    await page.goto(people.url + "/admin")
+    await expect(page.get_by_role("link", name="bob", exact=True)).to_have_count(0)
 
 
 async def test_preferences_change_the_theme_without_scripts(people: Program, look: Open) -> None:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ...accounts.preferences import CURRENCIES, Preferences
 from ...model.accounts import ApiKey, AuditEntry, Invitation, Role, Session, User
 from .. import format as fmt
+from .agents import agent_words
 from .settings import BudgetView, SettingView
 
 ROLES = tuple(role.value for role in Role)
@@ -50,10 +51,11 @@ class RegisterPage:
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """Where somebody is signed in."""
+    """Where somebody is signed in. `agent`: in its own words; `name`: in those of people."""
 
     session_id: str
     kind: str
+    name: str
     agent: str
     address: str
     seen: str
@@ -189,7 +191,8 @@ def session_view(session: Session, current: str, zone: str) -> SessionView:
     return SessionView(
         session.session_id,
         kind,
-        session.agent or fmt.UNKNOWN,
+        agent_words(session.agent) or fmt.UNKNOWN,
+        session.agent,
         session.address,
         moment(session.seen_ms, zone),
         session.session_id == current,

@@ -12,12 +12,12 @@ _TIGHT = 0.8
 
 @dataclass(frozen=True, slots=True)
 class SettingView:
-    """A setting. `changed`: it is not the default."""
+    """A setting. `changed`: it is not the default. `help`: text and, at every second place, code."""
 
     name: str
     value: str
     origin: str
-    help: str
+    help: tuple[str, ...]
     changed: bool
 
 
@@ -36,9 +36,8 @@ class BudgetView:
 
 def setting_view(row: SettingRow) -> SettingView:
     """A row of the table of settings."""
-    return SettingView(
-        row.name, row.value or fmt.UNKNOWN, row.origin or fmt.UNKNOWN, row.help, row.origin not in ("", "default")
-    )
+    changed = row.origin not in ("", "default")
+    return SettingView(row.name, row.value or fmt.UNKNOWN, row.origin or fmt.UNKNOWN, tuple(row.help.split("`")), changed)
 
 
 def budget_view(row: BudgetRow) -> BudgetView:

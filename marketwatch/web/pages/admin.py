@@ -9,7 +9,7 @@ from aiohttp import web
 from ...errors import InvalidRequest, RequestError
 from ...model.accounts import Role
 from ..api.desk import DESK
-from ..api.people import RoleWord, invite, reset_totp, set_standing, withdraw
+from ..api.people import RoleWord, invite, set_standing, withdraw
 from ..api.settings import told
 from ..callers import preferences_of, visit_of
 from ..contexts.accounts import ROLES, AdminPage, Shown, audit_view, invitation_view, person_view
@@ -81,14 +81,11 @@ async def show(request: web.Request) -> web.Response:
 @routes.post("/admin/people")
 @allow("admin", accounts=True, person=True)
 async def people(request: web.Request) -> web.Response:
-    """Another role for somebody, on or off, or no second factor any more."""
+    """Another role for somebody, on or off."""
     form = await read_form(request)
     visit, user_id = visit_of(request), field(form, "user_id")
     try:
-        if field(form, "act") == "reset":
-            await reset_totp(visit, user_id)
-        else:
-            await set_standing(visit, user_id, _role(field(form, "role")), active=field(form, "active") == "on")
+        await set_standing(visit, user_id, _role(field(form, "role")), active=field(form, "active") == "on")
     except RequestError as error:
         return await _page(request, error=error)
     return _done("people")
