@@ -101,6 +101,15 @@ def compiled(rule: Rule, symbols: Sequence[str], lists: Lists | None = None) -> 
     return Compiled(rule, program, recover, scope, applies, _market_only(program), wrong, schedule)
 
 
+def of_money_alone(expression: str) -> bool:
+    """Whether a rule's expression is about its author's portfolios and about no symbol; False for one that does not compile."""
+    try:
+        program = program_of(expression)
+    except RuleError:
+        return False
+    return bool(program.holdings) and _scope(program) is Scope.SYSTEM
+
+
 def _missing(rule: Rule, program: Program, lists: Lists, *, found: bool) -> str:
     """What is wrong with the symbols of a rule, in a sentence."""
     for name in list_names(rule.symbols):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 class Screen(NamedTuple):
     """A saved screen of one owner. `filter` and `columns` are texts of the rule language as they were written, `watchlist_id`
     is empty for all symbols, `sort` is a column's text, `symbol` or empty, `direction` `asc`, `desc` or empty. `position`: its
-    place among the owner's screens."""
+    place among the owner's screens. `deleted_ms`: when it was deleted."""
 
     screen_id: str
     owner_id: str
@@ -20,3 +20,4 @@ class Screen(NamedTuple):
     direction: str = ""
     position: int = 0
     version: int = 1
+    deleted_ms: int | None = None

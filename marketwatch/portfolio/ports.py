@@ -53,7 +53,16 @@ class BookStore(Protocol):
         """For good."""
 
     async def screens(self, owner_id: str) -> list[Screen]:
-        """In the owner's order."""
+        """Those that are not deleted, in the owner's order."""
+
+    async def gone_screens(self, owner_id: str) -> list[Screen]:
+        """The deleted ones, latest deleted first."""
+
+    async def recent_screens(self, most: int) -> list[Screen]:
+        """Everybody's that are not deleted, those that were looked at last first: for the program itself."""
+
+    async def touch_screen(self, owner_id: str, screen_id: str, time_ms: int) -> None:
+        """It is looked at; harmless for one that is not there."""
 
     async def add_screen(self, screen: Screen) -> None:
         """Conflict when the owner has one of this name."""

@@ -1,14 +1,14 @@
-"""Saved screens: each owner's own, in an order, with the last deletion at hand to be taken back."""
+"""Saved screens: each owner's own, in an order, the deleted ones at hand to be taken back."""
 
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
-from ..errors import Conflict, InvalidRequest, NotFound
+from ..clock import Clock
+from ..errors import Conflict, InvalidRequest, NotFound, Unavailable
 from ..model.screens import Screen
 from ..portfolio.ports import BookStore
 from .question import SORT_BY_SYMBOL, Question, ScreenRefused, read
@@ -16,17 +16,20 @@ from .sight import ASCENDING, DESCENDING
 
 MOST_SAVED = 100
 _MOST_NAME = 60
-_MOST_GONE = 1000
+MOST_GONE = 10
+_NOTED_MS = 3_600_000
 Working = Callable[[], AbstractAsyncContextManager[BookStore]]
 
 
 class ScreenDesk:
     """The saved screens of all owners; each can be evaluated. Raises NotFound, Conflict, InvalidRequest, Unavailable."""
 
-    def __init__(self, working: Working) -> None:
+    def __init__(self, working: Working, clock: Clock) -> None:
         self._working = working
-        self._gone: OrderedDict[str, Screen] = OrderedDict()
-        """The screen that each owner deleted last, in memory only."""
+        self._clock = clock
+        self._used_ms: dict[str, int] = {}
+        self.changes = 0
+        """Grows with everything that changes what `recent` answers."""
 
     async def all(self, owner_id: str) -> list[Screen]:
         """In the owner's order."""
@@ -43,7 +46,10 @@ class ScreenDesk:
         made = _of(Screen(secrets.token_hex(8), owner_id, _named(name)), question)
         async with self._working() as store:
             await _own_list(store, made)
-            return await _added(store, made)
+            made = await _last(store, made)
+            await store.add_screen(made)
+        self.changes += 1
+        return made
 
     async def change(
         self,
@@ -71,7 +77,9 @@ class ScreenDesk:
                 name=present.name if name is None else _named(name),
                 position=present.position if position is None else position,
             )
-            return await store.change_screen(made)
+            made = await store.change_screen(made)
+        self.changes += 1
+        return made
 
     async def move(self, owner_id: str, screen_id: str, *, up: bool) -> None:
         """One place up or down among the owner's screens."""
@@ -87,33 +95,49 @@ class ScreenDesk:
                 if one.position != place:
                     await store.change_screen(one._replace(position=place))
 
+    async def used(self, screen: Screen) -> None:
+        """Its owner looks at it: noted once an hour."""
+        now_ms = self._clock.now_ms()
+        if now_ms - self._used_ms.get(screen.screen_id, -_NOTED_MS) >= _NOTED_MS:
+            self._used_ms[screen.screen_id] = now_ms
+            with suppress(Unavailable):
+                async with self._working() as store:
+                    await store.touch_screen(screen.owner_id, screen.screen_id, now_ms)
+            self.changes += 1
+
+    async def recent(self, most: int) -> list[Screen]:
+        """Everybody's screens, those that were looked at last first: for the program itself, never for a person."""
+        async with self._working() as store:
+            return await store.recent_screens(most)
+
     async def drop(self, owner_id: str, screen_id: str) -> Screen:
-        """Delete it; answers what it was. `restore` takes that back until the owner deletes another one."""
+        """Delete it; answers what it was. `restore` takes that back, while the owner has not deleted ten others."""
         async with self._working() as store:
             present = await _found(store, owner_id, screen_id)
-            await store.drop_screen(owner_id, screen_id)
-        self._gone.pop(owner_id, None)
-        self._gone[owner_id] = present
-        if len(self._gone) > _MOST_GONE:
-            self._gone.popitem(last=False)
+            await store.change_screen(present._replace(deleted_ms=self._clock.now_ms()))
+            for old in (await store.gone_screens(owner_id))[MOST_GONE:]:
+                await store.drop_screen(owner_id, old.screen_id)
+        self._used_ms.pop(screen_id, None)
+        self.changes += 1
         return present
 
-    def gone(self, owner_id: str) -> Screen | None:
-        """The screen that the owner deleted last."""
-        return self._gone.get(owner_id)
+    async def gone(self, owner_id: str) -> list[Screen]:
+        """The screens that the owner deleted, latest first."""
+        async with self._working() as store:
+            return await store.gone_screens(owner_id)
 
-    def forget(self, owner_id: str) -> None:
-        """The owner is not there any more."""
-        self._gone.pop(owner_id, None)
+    def forget(self) -> None:
+        """An owner is not there any more, nor are their screens."""
+        self.changes += 1
 
     async def restore(self, owner_id: str, screen_id: str) -> Screen:
-        """Take the last deletion back."""
-        present = self._gone.get(owner_id)
-        if present is None or present.screen_id != screen_id:
-            raise NotFound(f"There is no deleted screen {_shown(screen_id)} that could be restored; only the last one can be.")
+        """Take a deletion back: it is the owner's last screen then."""
         async with self._working() as store:
-            made = await _added(store, present)
-        self._gone.pop(owner_id, None)
+            present = next((one for one in await store.gone_screens(owner_id) if one.screen_id == screen_id), None)
+            if present is None:
+                raise NotFound(f"There is no deleted screen {_shown(screen_id)} that could be restored.")
+            made = await store.change_screen((await _last(store, present))._replace(deleted_ms=None))
+        self.changes += 1
         return made
 
 
@@ -142,14 +166,12 @@ def _of(screen: Screen, question: Question) -> Screen:
     )
 
 
-async def _added(store: BookStore, made: Screen) -> Screen:
-    """The screen, as the owner's last one."""
+async def _last(store: BookStore, made: Screen) -> Screen:
+    """The screen, behind the owner's others. Raises Conflict where there is no room."""
     others = await store.screens(made.owner_id)
     if len(others) >= MOST_SAVED:
         raise Conflict(f"There are {MOST_SAVED} saved screens, which are the most; delete one that is not needed.")
-    made = made._replace(position=1 + max((one.position for one in others), default=-1))
-    await store.add_screen(made)
-    return made
+    return made._replace(position=1 + max((one.position for one in others), default=-1))
 
 
 async def _own_list(store: BookStore, made: Screen) -> None:

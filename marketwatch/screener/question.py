@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..errors import MarketwatchError
 from ..rules.errors import RuleError
 from ..rules.holdings import Holding
-from ..rules.nodes import Fact, Indicator, of_type
+from ..rules.nodes import Crosses, Fact, Indicator, of_type
 from ..rules.program import MOST_DERIVED, MOST_INDICATORS, MOST_WINDOWS, Program, compile_rule
 
 MOST_COLUMNS = 12
@@ -99,6 +99,11 @@ class Sieve:
     def indicators(self) -> tuple[Indicator, ...]:
         """Its different indicators over candles."""
         return tuple({node.key: node for one in self.programs for node in of_type(one.expression, Indicator)}.values())
+
+    @cached_property
+    def lasting(self) -> tuple[Program, ...]:
+        """Its programs that remember what was before: those with statistics of expressions or crossings."""
+        return tuple(one for one in self.programs if one.statistics or of_type(one.expression, Crosses))
 
     @cached_property
     def market_only(self) -> bool:

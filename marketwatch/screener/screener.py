@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..model.metrics import MetricTable, WindowState
 from ..rules.errors import RuleError
 from ..rules.frame import Tick
 from ..rules.live import LiveProgram, LiveTable
+from ..rules.program import Program
 from ..rules.truth import TRUE, UNKNOWN
 from ..watch import Watch
 from .question import COLUMNS, Mistake, ScreenRefused, Sieve
@@ -51,6 +53,7 @@ class Screener:
         self._now = now
         self._table = LiveTable(symbols=watch.symbols, sample_ms=sample_ms, most_cells=MOST_CELLS)
         self._screens: dict[str, LiveScreen] = {}
+        self._held: dict[str, LiveScreen] = {}
         self._warming = Warming(watch)
         self._unsubscribe = watch.bus.subscribe(MetricTable, self._on_table, name="screener")
 
@@ -62,6 +65,22 @@ class Screener:
         """The watch is over."""
         self._unsubscribe()
         self._screens.clear()
+        self._held.clear()
+
+    def hold(self, sieves: Sequence[Sieve]) -> int:
+        """Screens whose past is kept from now on although nobody looks: their windows are lent, their statistics and crossings
+        go on. What was held else is given back. Answers how many there was room for, the first ones first; those that somebody
+        looks at go before all of them."""
+        wanted = {one.key: one for one in sieves if one.lasting or one.windows}
+        for key in [key for key in self._held if key not in wanted]:
+            for live in self._held.pop(key).programs:
+                self._table.remove(live)
+        for key, sieve in wanted.items():
+            if key not in self._held:
+                with suppress(ScreenRefused):
+                    self._held[key] = LiveScreen(sieve, self._taken_in(sieve, sieve.lasting), self._now())
+        self._lend(self._sieves)
+        return len(self._held)
 
     def look(self, sieve: Sieve) -> Sight:
         """What the screen says at the newest step. Raises ScreenRefused, TooMany, and Unavailable before the first step."""
@@ -81,19 +100,40 @@ class Screener:
 
     def _open(self, sieve: Sieve) -> LiveScreen:
         self._make_room()
-        others = [one.sieve for one in self._screens.values()]
+        held = [one.sieve for one in self._held.values()]
+        try:
+            return self._begun(sieve)
+        except ScreenRefused:
+            if not held:
+                raise
+        self.hold(())
+        try:
+            return self._begun(sieve)
+        finally:
+            self.hold(held)
+
+    def _begun(self, sieve: Sieve) -> LiveScreen:
+        screen = self._screens[sieve.key] = LiveScreen(sieve, self._taken_in(sieve, sieve.programs), self._now())
+        return screen
+
+    def _taken_in(self, sieve: Sieve, programs: Sequence[Program]) -> tuple[LiveProgram, ...]:
+        """The programs in the table, with what they need. Raises ScreenRefused, with everything as it was."""
+        others = self._sieves
         self._check_studies([*others, sieve])
         self._lend([*others, sieve])
         added: list[LiveProgram] = []
         try:
-            added.extend(self._table.add(program) for program in sieve.programs)
+            added.extend(self._table.add(program) for program in programs)
         except RuleError as error:
             for live in added:
                 self._table.remove(live)
             self._lend(others)
             raise ScreenRefused([Mistake(COLUMNS, 0, error.message, error.hint)]) from None
-        screen = self._screens[sieve.key] = LiveScreen(sieve, tuple(added), self._now())
-        return screen
+        return tuple(added)
+
+    @property
+    def _sieves(self) -> list[Sieve]:
+        return [one.sieve for kind in (self._screens, self._held) for one in kind.values()]
 
     def _make_room(self) -> None:
         self._forget(KEPT_S)
@@ -110,7 +150,7 @@ class Screener:
             for live in self._screens.pop(key).programs:
                 self._table.remove(live)
         if gone:
-            self._lend([one.sieve for one in self._screens.values()])
+            self._lend(self._sieves)
 
     def _check_studies(self, sieves: list[Sieve]) -> None:
         nodes = {node.key: node for one in sieves for node in one.indicators}
@@ -137,12 +177,12 @@ class Screener:
     # A step
 
     def _on_table(self, _table: MetricTable) -> None:
-        if not self._screens:
+        if not self._screens and not self._held:
             return
         self._forget(KEPT_S)
         self._warming.step()
         wide = self._watch.engine.wide
-        if self._screens and wide is not None:
+        if (self._screens or self._held) and wide is not None:
             self._table.tick(self._frame(wide))
 
     def _frame(self, table: MetricTable) -> Tick:

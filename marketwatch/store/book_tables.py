@@ -41,7 +41,7 @@ BOOK_TABLES: tuple[Table, ...] = (
         "screens",
         (
             "screen_id", "owner_id", "name", "name_key", "filter", "shown", "watchlist_id", "sort", "direction", "position",
-            "version",
+            "version", "deleted_at", "used_at",
         ),
         texts=frozenset(
             {"screen_id", "owner_id", "name", "name_key", "filter", "shown", "watchlist_id", "sort", "direction"}

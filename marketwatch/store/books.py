@@ -126,6 +126,15 @@ class StoredBooks:
     async def screens(self, owner_id: str) -> list[Screen]:
         return [Screen(*row) for row in await self._database.rows("screens", clean(owner_id))]
 
+    async def gone_screens(self, owner_id: str) -> list[Screen]:
+        return [Screen(*row) for row in await self._database.rows("gone_screens", clean(owner_id))]
+
+    async def recent_screens(self, most: int) -> list[Screen]:
+        return [Screen(*row) for row in await self._database.rows("recent_screens", most)]
+
+    async def touch_screen(self, owner_id: str, screen_id: str, time_ms: int) -> None:
+        await self._database.changes([Step("touch_screen", (clean(owner_id), clean(screen_id), time_ms), must=False)])
+
     async def add_screen(self, screen: Screen) -> None:
         one = screen
         row = (clean(one.screen_id), clean(one.owner_id), *_texts(one), one.position, one.version)
@@ -134,9 +143,10 @@ class StoredBooks:
 
     async def change_screen(self, screen: Screen) -> Screen:
         one = screen
-        row = (clean(one.owner_id), clean(one.screen_id), one.version, *_texts(one), one.position)
+        row = (clean(one.owner_id), clean(one.screen_id), one.version, *_texts(one), one.position, one.deleted_ms)
         if not await self._database.changes([Step("change_screen", row)]):
-            stored = next((other for other in await self.screens(one.owner_id) if other.screen_id == one.screen_id), None)
+            every = [*await self.screens(one.owner_id), *await self.gone_screens(one.owner_id)]
+            stored = next((other for other in every if other.screen_id == one.screen_id), None)
             if stored is None:
                 raise NotFound(f"There is no screen {one.screen_id[:64]!r}.")
             if stored.version != one.version:

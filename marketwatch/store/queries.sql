@@ -579,8 +579,19 @@ DELETE FROM watchlist_items WHERE watchlist_id = $2
 INSERT INTO watchlist_items (watchlist_id, symbol, position, note) VALUES ($1, $2, $3, $4)
 
 -- name: screens
-SELECT screen_id, owner_id, name, filter, shown, watchlist_id, sort, direction, position, version FROM screens
-WHERE owner_id = $1 ORDER BY position, screen_id
+SELECT screen_id, owner_id, name, filter, shown, watchlist_id, sort, direction, position, version, deleted_at FROM screens
+WHERE owner_id = $1 AND deleted_at IS NULL ORDER BY position, screen_id
+
+-- name: gone_screens
+SELECT screen_id, owner_id, name, filter, shown, watchlist_id, sort, direction, position, version, deleted_at FROM screens
+WHERE owner_id = $1 AND deleted_at IS NOT NULL ORDER BY deleted_at DESC, screen_id
+
+-- name: recent_screens
+SELECT screen_id, owner_id, name, filter, shown, watchlist_id, sort, direction, position, version, deleted_at FROM screens
+WHERE deleted_at IS NULL ORDER BY used_at IS NULL, used_at DESC, screen_id LIMIT $1
+
+-- name: touch_screen
+UPDATE screens SET used_at = $3 WHERE owner_id = $1 AND screen_id = $2
 
 -- name: add_screen
 INSERT INTO screens (screen_id, owner_id, name, name_key, filter, shown, watchlist_id, sort, direction, position, version)
@@ -588,9 +599,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING
 
 -- name: change_screen
 UPDATE screens SET name = $4, name_key = $5, filter = $6, shown = $7, watchlist_id = $8, sort = $9, direction = $10,
-  position = $11, version = version + 1
-WHERE owner_id = $1 AND screen_id = $2 AND version = $3 AND NOT EXISTS (
-  SELECT 1 FROM screens o WHERE o.owner_id = $1 AND o.screen_id <> $2 AND o.name_key = $5)
+  position = $11, deleted_at = $12, version = version + 1
+WHERE owner_id = $1 AND screen_id = $2 AND version = $3 AND (CAST($12 AS timestamptz) IS NOT NULL OR NOT EXISTS (
+  SELECT 1 FROM screens o WHERE o.owner_id = $1 AND o.screen_id <> $2 AND o.name_key = $5 AND o.deleted_at IS NULL))
 
 -- name: drop_screen
 DELETE FROM screens WHERE owner_id = $1 AND screen_id = $2

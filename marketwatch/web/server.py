@@ -29,6 +29,7 @@ from .assets import ASSETS, Assets
 from .callers import ACCOUNTS
 from .guard import OWNER, Guard
 from .headers import add_headers
+from .held_screens import HeldScreens
 from .holders import HOLDERS, Holders
 from .keys import CLOCK, HUB, RENDERER, SETTINGS, STORE, TELEMETRY, WATCH
 from .live import LIVE, Live
@@ -155,6 +156,7 @@ def _background(tasks: Tasks | None) -> Any:
             "web:portfolio sockets": app[BOOK_SOCKETS].run(),
             "web:lag": sample_loop_lag(app[CLOCK], app[TELEMETRY]),
             "web:holders": app[HOLDERS].run(app[CLOCK]),
+            "web:held screens": HeldScreens(app[DESK]).run(app[CLOCK]),
         }
         if tasks is not None:
             for name, coroutine in work.items():

@@ -234,6 +234,30 @@ async def test_screen_of_another_old_or_gone_is_not_changed(books: BookStore) ->
     assert [one.screen_id for one in await books.screens("owner")] == ["s2"]
 
 
+async def test_deleted_screen_gives_its_name_free_and_comes_back_where_that_is_free(books: BookStore) -> None:
+    await books.add_screen(SCREEN)
+    gone = await books.change_screen(SCREEN._replace(deleted_ms=T0))
+    assert (await books.screens("owner"), await books.gone_screens("owner")) == ([], [gone])
+    other = SCREEN._replace(screen_id="s2")
+    await books.add_screen(other)
+    with pytest.raises(Conflict):
+        await books.change_screen(gone._replace(deleted_ms=None))
+    await books.change_screen(other._replace(deleted_ms=T0 + 1))
+    assert [one.screen_id for one in await books.gone_screens("owner")] == ["s2", "s1"]
+    back = await books.change_screen(gone._replace(deleted_ms=None))
+    assert await books.screens("owner") == [back]
+
+
+async def test_screens_that_were_looked_at_last_come_first(books: BookStore) -> None:
+    for number, name in enumerate("abcd"):
+        await books.add_screen(SCREEN._replace(screen_id=name, name=name, owner_id=f"o{number % 2}"))
+    for time_ms, name in enumerate("bdz"):
+        await books.touch_screen("o1", name, T0 + time_ms)
+    await books.change_screen(SCREEN._replace(screen_id="c", name="c", owner_id="o0", deleted_ms=T0))
+    assert [one.screen_id for one in await books.recent_screens(9)] == ["d", "b", "a"]
+    assert [one.screen_id for one in await books.recent_screens(1)] == ["d"]
+
+
 async def test_backup_carries_books(store: Database, tmp_path: Path) -> None:
     await StoredBooks(store).add_portfolio(MAIN)
     entries = history(3)

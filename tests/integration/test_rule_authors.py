@@ -98,7 +98,7 @@ async def test_each_ones_rule_fires_by_their_own_money_live_and_in_the_lab(share
         ask |= {"from": iso(START_MS), "to": iso(START_MS + SECONDS * 1_000)}
         found = await shared.ask(name, "POST", "/api/rules/preview", ask)
         firings = [(one["symbol"], one["fired_at"], one["trigger_value"]) for one in found["firings"]]
-        assert firings == [("*", iso(live.fired_ms), live.trigger_value)], name
+        assert (firings, found["moves"]) == ([("*", iso(live.fired_ms), live.trigger_value)], []), name
     guest = await shared.ask("", "POST", "/api/rules/preview", ask)
     assert (guest["count"], len(guest["notes"])) == (0, 1)
     assert "somebody's own money" in guest["notes"][0]
@@ -124,13 +124,13 @@ async def test_figures_of_an_alert_are_told_to_its_author_alone(shared: Shared) 
                 text = await answer.text()
             assert answer.status == 200
             assert ("−52" in text) is (value is not None), (who, path)
-            assert value is not None or "was —, private" in text, (who, path)
+            assert value is not None or "(private)" in text, (who, path)
 
 
 async def test_shared_pages_and_streams_tell_nobody_the_figures(shared: Shared) -> None:
     async with shared.client.get("/alerts", headers=shared.bearers["ann"]) as answer:
         text = await answer.text()
-    assert text.count("was —, private") >= 2
+    assert text.count("(private)") >= 2
     assert "−52" not in text
     async with shared.client.get("/api/alerts/stream", headers=shared.bearers["ann"]) as answer:
         async with asyncio.timeout(10):
@@ -168,3 +168,25 @@ async def test_page_of_a_rule_shows_figures_to_its_author_and_its_condition_is_o
     await shared.ask("bob", "PUT", "/api/rules/loss-of-ann", {**body, "severity": "critical"})
     await shared.ask("ann", "PUT", "/api/rules/loss-of-ann", {**body, "expression": f"{UPNL} < -40"})
     assert shared.world.watch.state.rules["loss-of-ann"].owner_id != shared.world.watch.state.rules["loss-of-bob"].owner_id
+
+
+async def test_pages_say_portfolio_where_a_rule_looks_at_no_symbol(shared: Shared) -> None:
+    async def text(path: str, **query: str) -> str:
+        async with shared.client.get(path, params=query, headers=shared.bearers["ann"]) as answer:
+            assert answer.status == 200
+            return await answer.text()
+
+    asked = {"expression": RULE["expression"], "symbols": "*", "span": "1h"}
+    trial = await text("/alerts/rules/check", **asked)
+    assert "for your portfolios now" in trial
+    assert "it would not have fired for your portfolios." in trial
+    assert "BTCUSDT" not in trial.partition("<main")[2]
+    lab = await text("/alerts/lab", **asked)
+    assert "no price to follow" in lab
+    assert "What the price did then" not in lab
+    rule = await text("/alerts/rules/loss-of-ann")
+    assert '<th scope="row">Portfolio</th>' in rule
+    assert "info · portfolio · " in rule
+    assert "<b>Portfolio</b> Loss of ann" in await text("/alerts")
+    market = await text("/alerts/rules/check", expression="price > 1 and portfolio('main').value > 1")
+    assert "for BTCUSDT now" in market

@@ -12,7 +12,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from marketwatch.clock import ManualClock
 from marketwatch.model.portfolio import WatchlistItem
+from marketwatch.web.api.desk import DESK
+from marketwatch.web.held_screens import HeldScreens
 from marketwatch.web.live import LIVE
 from marketwatch.web.live_screen import MOST_CHANNELS
 from tests.kit.watches import START_MS, World, publish_trades, trade, world
@@ -129,6 +132,40 @@ async def test_screen_is_saved_opened_changed_moved_deleted_and_taken_back(clien
     assert (await post(client, f"/screener/screens/{screen_id}/restore", {}))[0] == 303
     assert symbols(await page(client, screen=screen_id)) == ["ETHUSDT"]
     assert (await post(client, f"/screener/screens/{screen_id}/restore", {}))[0] == 404
+
+
+async def test_deleted_screen_is_brought_back_after_a_restart(tmp_path: Path) -> None:
+    async with world(tmp_path) as before, before.client(owner=True) as client:
+        ids = [await save(client, f"Screen {number}") for number in range(12)]
+        assert isinstance(before.clock, ManualClock)
+        for screen_id in ids:
+            await before.clock.advance(1.0)
+            await post(client, f"/screener/screens/{screen_id}/delete", {})
+    async with world(tmp_path) as after, after.client(owner=True) as client:
+        text = await page(client)
+        assert re.findall(r"<li>(Screen \d+) <form", text) == [f"Screen {number}" for number in range(11, 1, -1)]
+        assert "“Screen 11” is deleted" in await page(client, deleted=ids[11])
+        assert (await post(client, f"/screener/screens/{ids[0]}/restore", {}))[0] == 404
+        assert (await client.post(f"/api/screens/{ids[5]}/restore")).status == 200
+        assert symbols(await page(client, screen=ids[5])) == ["BTCUSDT"]
+
+
+async def test_past_of_saved_screens_is_kept_from_the_start_until_they_are_deleted(tmp_path: Path) -> None:
+    async with world(tmp_path) as made, made.client(owner=True) as client:
+        app = client.app
+        assert app is not None
+        desk, engine = app[DESK], made.watch.engine
+        held = HeldScreens(desk)
+        screen_id = await save(client, "Month", filter="change(30d) > 5")
+        await held.renew()
+        assert [one.name for one in engine.lent] == ["30d"]
+        assert len(desk.screener) == 0
+        await post(client, f"/screener/screens/{screen_id}/delete", {})
+        await held.renew()
+        assert not engine.lent
+        await post(client, f"/screener/screens/{screen_id}/restore", {})
+        await HeldScreens(desk).renew()
+        assert [one.name for one in engine.lent] == ["30d"]
 
 
 async def test_screen_that_cannot_be_saved_keeps_what_was_typed(client: Client) -> None:

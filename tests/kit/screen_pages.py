@@ -37,7 +37,8 @@ def screen_pages(text: str) -> Iterator[tuple[str, Any]]:
             lists=(Choice("", text, False), Choice("w1", text, True)),
             chips=(ChipView(text, "/screener", True), ChipView(text, "/screener", False)),
             name=text,
-            gone=saved,
+            gone=(saved,),
+            undo=saved,
             errors={"filter": wrong, "columns": FieldError(text)},
             problem=text,
             notes=(text,),
@@ -52,6 +53,7 @@ def screen_pages(text: str) -> Iterator[tuple[str, Any]]:
     )
     yield "screener.html", ScreenerPage(
         question=Question(), person=False, saved=None, screens=(), ready=ready_views(), lists=(Choice("", text, True),),
-        chips=(), name="", gone=None, errors={}, problem="", notes=(), said=None, heads=(), matches=None, alert="", api="",
+        chips=(), name="", gone=(), undo=None, errors={},
+        problem="", notes=(), said=None, heads=(), matches=None, alert="", api="",
         stream="", terms=(),
     )  # fmt: skip

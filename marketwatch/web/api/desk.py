@@ -84,14 +84,14 @@ class Desk:
     def screens(self) -> ScreenDesk:
         """Saved screens. Raises Unavailable where this process has none."""
         if self._screens is None:
-            self._screens = ScreenDesk(self.books.working)
+            self._screens = ScreenDesk(self.books.working, self.clock)
         return self._screens
 
     def forget(self, user_id: str) -> None:
         """The account of somebody is gone: their streams end, and what they deleted is not kept for them."""
         self.authors = {one: name for one, name in self.authors.items() if one != user_id}
         if self._screens is not None:
-            self._screens.forget(user_id)
+            self._screens.forget()
         if self.hub.holders is not None:
             self.hub.holders.leave(user_id)
 

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from ...alerts.compiled import LIST_PREFIX
+from ...alerts.compiled import LIST_PREFIX, of_money_alone
 from ...config import duration_ms
 from ...errors import InvalidRequest, Unavailable
 from ...lab.lab import Lab, Report
@@ -229,8 +229,8 @@ async def answer(
         ) from None
 
 
-def preview_row(found: Preview) -> PreviewRow:
-    """A preview as the API shows it."""
+def preview_row(found: Preview, *, money: bool = False) -> PreviewRow:
+    """A preview as the API shows it. `money`: the rule looks at no symbol, so there is no price that moved afterwards."""
     tip = found.suggestion
     return PreviewRow(
         count=found.fired,
@@ -251,7 +251,7 @@ def preview_row(found: Preview) -> PreviewRow:
         longest_s=found.longest_s,
         avoided_by_for=found.avoided_by_for,
         avoided_by_hysteresis=found.avoided_by_hysteresis,
-        moves=[MoveRow(*move) for move in found.moves],
+        moves=[] if money else [MoveRow(*move) for move in found.moves],
         suggestion=None if tip is None else SuggestionRow(*tip),
         notes=list(found.notes),
         metric=None if found.trace is None else _metric_row(found.trace),
@@ -274,7 +274,9 @@ async def preview(request: web.Request) -> web.Response:
         found = await answer(desk, request.app[LAB], ask, money=await money_of(request))
     except RuleError as error:
         raise InvalidRequest(str(error), [error.detail()]) from None
-    return json_answer(success(preview_row(found), now_ms=desk.clock.now_ms(), source=desk.source))
+    return json_answer(
+        success(preview_row(found, money=of_money_alone(ask.expression)), now_ms=desk.clock.now_ms(), source=desk.source)
+    )
 
 
 def operation() -> dict[str, Any]:

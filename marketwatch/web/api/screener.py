@@ -200,6 +200,11 @@ async def drop(desk: Desk, query: OneScreen, _body: None, owner: str) -> ScreenR
     return _row(await desk.screens.drop(owner, query.screen_id))
 
 
+async def restore(desk: Desk, query: OneScreen, _body: None, owner: str) -> ScreenRow:
+    """The screen as it is again, the owner's last one."""
+    return _row(await desk.screens.restore(owner, query.screen_id))
+
+
 _ONE = "/api/screens/{screen_id}"
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
@@ -222,4 +227,8 @@ ACTIONS: tuple[Action[Any], ...] = (
         conflicts=True, owned=True,
     ),
     Action("DELETE", _ONE, "Delete a saved screen", OneScreen, None, ScreenRow, drop, _TAG, "delete_screen", owned=True),
+    Action(
+        "POST", _ONE + "/restore", "Bring a deleted screen back", OneScreen, None, ScreenRow, restore, _TAG, "restore_screen",
+        description="One of the ten that were deleted last.", conflicts=True, owned=True,
+    ),
 )  # fmt: skip

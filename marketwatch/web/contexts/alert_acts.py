@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from ...model.alerts import Alert, AlertState
 from ...watch import Watch
-from .alert_words import subject
+from .alert_words import subject_of
 from .silences import LENGTHS
 
 
@@ -26,7 +26,7 @@ def acts_of(alert: Alert, watch: Watch) -> ActsView:
     """What can be done with an alert that has fired."""
     return ActsView(
         alert_id=alert.alert_id,
-        name=f"{alert.rule_name}, {subject(alert.symbol, watch)}",
+        name=f"{alert.rule_name}, {subject_of(alert, watch)}",
         acknowledged=alert.acknowledged_ms is not None,
         snooze=alert.state is not AlertState.RESOLVED,
         like="/alerts?" + urlencode({"like": alert.alert_id}) + "#silence",

@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 from weakref import WeakKeyDictionary
 
 from ...model.alerts import Alert, AlertState
-from ...model.private import is_money, is_private, told_to
+from ...model.private import author_of, is_money, is_private, told_to
 from ...watch import Watch
 from .. import format as fmt
 
 MARKET = "*"
 """The symbol of alerts about the market as a whole or about the program."""
+PORTFOLIO = "Portfolio"
 _DAY_MS = 86_400_000
 _labels: WeakKeyDictionary[Watch, dict[str, str]] = WeakKeyDictionary()
 _SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -51,6 +52,11 @@ def subject(symbol: str, watch: Watch) -> str:
     return labels.get(symbol, symbol)
 
 
+def subject_of(alert: Alert, watch: Watch) -> str:
+    """What one alert is about; "Portfolio" where that is its author's money alone."""
+    return PORTFOLIO if alert.symbol == MARKET and author_of(alert) is not None else subject(alert.symbol, watch)
+
+
 def moment(time_ms: int, now_ms: int) -> str:
     """`14:02:31`; what was not within the last day as `2026-11-20 14:02`."""
     return fmt.clock_time(time_ms) if 0 <= now_ms - time_ms < _DAY_MS else fmt.date_time(time_ms)[:16]
@@ -63,15 +69,16 @@ def age(time_ms: int, now_ms: int) -> str:
 
 
 def reason(alert: Alert, asker: str = "") -> str:
-    """`change(5m) was −3.25, threshold −3`; a rule without a comparison simply holds. `asker`: who reads it, "" for everybody;
-    figures of somebody else's money are private."""
+    """`change(5m) was −3.25, threshold −3`, or `portfolio('main').upnl (private), threshold −500`; a rule without a comparison
+    simply holds. `asker`: who reads it, "" for everybody; figures of somebody else's money are private."""
     alert = told_to(alert, asker)
-    private = ", private" if is_private(alert) and is_money(alert.metric) else ""
+    private = is_private(alert) and is_money(alert.metric)
     if alert.threshold is None:
         held = "holds" if alert.state is not AlertState.RESOLVED else "held"
         value = "" if alert.trigger_value is None else f", at {figure(alert.trigger_value)}"
-        return f"{alert.metric} {held}{value}{private}"
-    return f"{alert.metric} was {figure(alert.trigger_value)}{private}, threshold {figure(alert.threshold)}"
+        return f"{alert.metric} {held}{value}" + (" (private)" if private else "")
+    said = "(private)" if private else f"was {figure(alert.trigger_value)}"
+    return f"{alert.metric} {said}, threshold {figure(alert.threshold)}"
 
 
 def sentence(alert: Alert, now_ms: int, wait_ms: int = 0) -> str:

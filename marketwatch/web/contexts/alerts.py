@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from ...alerts.compiled import of_money_alone
 from ...model.alerts import Alert, AlertState, Rule
 from ...watch import Watch
 from .. import format as fmt
@@ -15,13 +16,13 @@ from ..alert_history import MOST
 from ..alert_sparks import AlertSpark, AlertSparks
 from ..authors import Names, said
 from .alert_acts import ActsView, acts_of
-from .alert_words import MARKET, STATE_WORDS, age, element_id, moment, reason, replay_href, sentence, subject
+from .alert_words import MARKET, STATE_WORDS, age, element_id, moment, reason, replay_href, sentence, subject, subject_of
 from .bell import firing
 from .cursor import market_then
 from .frame import symbol_href
 from .rule_statistics import statistics_of
 from .rule_told import ExampleView, ToldView, examples_of
-from .rule_words import muted, rule_href
+from .rule_words import about, muted, rule_href
 from .silences import SilenceForm, SilencesView, quiet, silences_of
 
 _MOST_ACTIVE = 100
@@ -193,7 +194,7 @@ class AlertsPage:
 
 def alert_view(alert: Alert, watch: Watch, now_ms: int) -> AlertView:
     """One episode in words."""
-    base, href = _about(alert.symbol, watch)
+    base, href = _about(alert, watch)
     rule = watch.state.rules.get(alert.rule_id)
     return AlertView(
         key=element_id(alert.alert_id),
@@ -215,12 +216,12 @@ def _with_acts(alert: Alert, watch: Watch, now_ms: int) -> AlertView:
     return alert_view(alert, watch, now_ms)._replace(acts=acts_of(alert, watch))
 
 
-def _about(symbol: str, watch: Watch) -> tuple[str, str]:
-    return subject(symbol, watch), symbol_href(symbol) if symbol in watch.instruments else ""
+def _about(alert: Alert, watch: Watch) -> tuple[str, str]:
+    return subject_of(alert, watch), symbol_href(alert.symbol) if alert.symbol in watch.instruments else ""
 
 
 def _past_view(alert: Alert, watch: Watch, now_ms: int, sparks: AlertSparks | None) -> PastView:
-    base, href = _about(alert.symbol, watch)
+    base, href = _about(alert, watch)
     lasted = fmt.UNKNOWN if alert.resolved_ms is None else fmt.long_duration(alert.resolved_ms - alert.fired_ms)
     return PastView(
         key=element_id(alert.alert_id),
@@ -325,11 +326,7 @@ def rules_of(
 
 def _details(rule: Rule) -> str:
     """Severity, symbols and durations of a rule in few words."""
-    if rule.symbols == (MARKET,):
-        names = "all symbols"
-    else:
-        names = ", ".join(rule.symbols[:4]) + (f" and {len(rule.symbols) - 4} more" if len(rule.symbols) > 4 else "")
-    parts = [rule.severity.value, names]
+    parts = [rule.severity.value, about(rule, 4)]
     parts += [f"for {fmt.long_duration(rule.for_ms)}"] if rule.for_ms else []
     parts += [f"cooldown {fmt.long_duration(rule.cooldown_ms)}"] if rule.cooldown_ms else []
     return " · ".join(parts)
@@ -337,6 +334,8 @@ def _details(rule: Rule) -> str:
 
 def _quiet(rule: Rule, watch: Watch, active: int) -> str:
     """How many symbols of the rule are quiet; empty where that cannot be counted."""
+    if of_money_alone(rule.expression):
+        return ""
     if rule.symbols == (MARKET,):
         return str(max(0, len(watch.symbols) - active))
     if any(name not in watch.instruments for name in rule.symbols):

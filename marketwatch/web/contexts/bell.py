@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...model.alerts import Alert, AlertState
 from ...watch import Watch
-from .alert_words import element_id, reason, replay_href, subject
+from .alert_words import element_id, reason, replay_href, subject_of
 from .silences import loud
 
 _MOST_TOASTS = 8
@@ -73,7 +73,7 @@ def _toasts(watch: Watch) -> tuple[ToastView, ...]:
 
 def _toast(alert: Alert, watch: Watch) -> ToastView:
     firing_now = alert._replace(state=AlertState.FIRING)
-    title = f"{subject(alert.symbol, watch)}: {alert.rule_name}"
+    title = f"{subject_of(alert, watch)}: {alert.rule_name}"
     return ToastView(
         key=element_id(alert.alert_id),
         alert_id=alert.alert_id,

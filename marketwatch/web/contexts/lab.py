@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import orjson
 
+from ...alerts.compiled import of_money_alone
 from ...lab.preview import Firing, Move, Preview
 from ...lab.question import split_at_number
 from ...lab.trace import Trace
@@ -179,6 +180,8 @@ class Outcome:
     to_ms: int
     decimals: int
     examples: tuple[tuple[str, str], ...]
+    money: bool = False
+    """It is about portfolios, and no symbol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,7 @@ def outcome_of(watch: Watch, fields: Fields, found: Preview | None, mistake: Mis
     shown = next((one for one in fields.symbols if one in watch.instruments), watch.symbols[0])
     if found is not None and found.symbols:
         shown = found.symbols[0] if found.symbols[0] in watch.instruments else shown
+    money = of_money_alone(fields.expression)
     before, wrong, after = _pointed(fields.expression, mistake)
     firings = () if found is None else tuple(_row(watch, one) for one in reversed(found.firings[-_ROWS:]))
     return Outcome(
@@ -222,7 +226,8 @@ def outcome_of(watch: Watch, fields: Fields, found: Preview | None, mistake: Mis
         more=0 if found is None else found.fired - len(firings),
         count=0 if found is None else found.fired,
         blank=found is not None and not found.completeness,
-        moves=() if found is None or not found.fired else tuple(_move(one) for one in found.moves),
+        moves=() if found is None or not found.fired or money else tuple(_move(one) for one in found.moves),
+        money=money,
         marks=() if found is None else _marks(found, shown),
         tip=None if found is None else _tip(fields, found),
         line=None if found is None else _line(fields, found.trace, shown),

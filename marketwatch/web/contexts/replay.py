@@ -16,7 +16,7 @@ from ...replay.incident import Incident
 from ...watch import Watch
 from .. import format as fmt
 from .alert_acts import ActsView, acts_of
-from .alert_words import figure, reason, replay_href, subject
+from .alert_words import figure, reason, replay_href, subject_of
 from .alerts import AlertView, alert_view
 from .bell import firing
 from .cursor import market_then
@@ -125,7 +125,7 @@ def replay_page(
         alert_id=alert.alert_id,
         minutes=minutes,
         symbol=symbol,
-        subject=subject(alert.symbol, watch),
+        subject=subject_of(alert, watch),
         href=symbol_href(symbol) if instrument is not None else "",
         decimals=decimals,
         rule_name=alert.rule_name,

@@ -8,12 +8,13 @@ from statistics import median
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from ...alerts.compiled import of_money_alone
 from ...model.alerts import Alert, AlertState, Rule
 from ...model.private import asks_money, is_money
 from ...watch import RuleFacts, Watch
 from .. import format as fmt
 from ..authors import NOBODY, Reader
-from .alert_words import MARKET, figure, moment, subject
+from .alert_words import MARKET, PORTFOLIO, figure, moment, subject
 from .alerts import PastView, Query, past_of
 from .frame import symbol_href
 from .rule_form import Entry, FormView
@@ -165,8 +166,8 @@ def _names(watch: Watch, rule: Rule) -> tuple[list[str], int]:
 
 
 def _standings(watch: Watch, rule: Rule, names: Sequence[str], facts: RuleFacts | None, asker: str) -> list[StandingView]:
-    found = []
-    for name in names:
+    found, alone = [], of_money_alone(rule.expression)
+    for name in names[:1] if alone else names:
         standing = None if facts is None else facts.standing(rule.rule_id, name)
         if standing is None:
             continue
@@ -177,7 +178,8 @@ def _standings(watch: Watch, rule: Rule, names: Sequence[str], facts: RuleFacts 
         tone = {"firing": "down", "recovering": "down", "normal": "soft"}.get(state, "warn")
         known = {term: None if asker != rule.owner_id and is_money(term) else one for term, one in standing.values.items()}
         values = ", ".join(f"{term} {figure(value)}" for term, value in list(known.items())[:6])
-        found.append(StandingView(subject(name, watch), symbol_href(name), state, tone, standing.reason, values))
+        said = (PORTFOLIO, "") if alone else (subject(name, watch), symbol_href(name))
+        found.append(StandingView(*said, state, tone, standing.reason, values))
     return found
 
 

@@ -11,6 +11,9 @@ from .. import format as fmt
 from .rule_form import Entry, FieldError
 from .rule_words import pointed
 
+MONEY = "your portfolios"
+"""What a rule of money alone is looked at for."""
+
 
 class TermView(NamedTuple):
     """A term and its value at the moment."""
@@ -43,12 +46,14 @@ class TrialView:
     note: str = ""
 
 
-def history_of(found: Preview, symbols: int) -> str:
-    """How often a rule would have fired in the span of a preview."""
+def history_of(found: Preview, symbols: int, *, money: bool = False) -> str:
+    """How often a rule would have fired in the span of a preview. `money`: it is about portfolios, and no symbol."""
     times = "once" if found.fired == 1 else f"{fmt.whole(found.fired)} times"
     noun = "notice" if found.notices == 1 else "notices"
     where = found.symbols[0] if len(found.symbols) == 1 else f"{len(found.symbols)} symbols"
     left = f" ({symbols - len(found.symbols)} more are not looked at here)" if symbols > len(found.symbols) else ""
+    if money:
+        where, left = MONEY, ""
     if not found.fired:
         return f"In the last 24 hours it would not have fired for {where}{left}."
     return f"In the last 24 hours it would have fired {times} for {where}{left}, with {fmt.whole(found.notices)} {noun}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from ...alerts.compiled import of_money_alone
 from ...model.alerts import FOREVER_MS, Rule
 from ..envelope import iso
 from ..format import UNKNOWN, span
@@ -55,9 +56,19 @@ def shown(rule: Rule, field: str) -> str:
     return span(value) if isinstance(value, int) else str(value)
 
 
+def about(rule: Rule, most: int = 8) -> str:
+    """What a rule looks at: `portfolio` where that is its author's money alone, else its symbols, the first `most` by name."""
+    if of_money_alone(rule.expression):
+        return "portfolio"
+    names = rule.symbols
+    if names == ("*",):
+        return "all symbols"
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def details(rule: Rule) -> str:
     """What a rule does beyond its expression, in few words."""
-    parts = [rule.severity.value, "all symbols" if rule.symbols == ("*",) else shown(rule, "symbols")]
+    parts = [rule.severity.value, about(rule)]
     times = (
         ("for", rule.for_ms),
         ("keeps firing", rule.keep_firing_ms),

@@ -63,9 +63,9 @@ class ReadyView(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ScreenerPage:
-    """`person`: whoever looks may keep screens. `saved` is the screen that is looked at or edited, `gone` the one that was
-    deleted just now. `errors` by field. `matches` and `said` are None where the screen cannot be evaluated.
-    `alert`: the rule editor with this condition, empty without one."""
+    """`person`: whoever looks may keep screens. `saved` is the screen that is looked at or edited, `gone` those that can be
+    brought back, `undo` the one that was deleted just now. `errors` by field. `matches` and `said` are None where the screen
+    cannot be evaluated. `alert`: the rule editor with this condition, empty without one."""
 
     question: Question
     person: bool
@@ -75,7 +75,8 @@ class ScreenerPage:
     lists: tuple[Choice, ...]
     chips: tuple[ChipView, ...]
     name: str
-    gone: Screen | None
+    gone: tuple[Screen, ...]
+    undo: Screen | None
     errors: Mapping[str, FieldError]
     problem: str
     notes: tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from ...alerts.compiled import listed
+from ...alerts.compiled import listed, of_money_alone
 from ...errors import RequestError, StoreError
 from ...lab.question import DAY_MS, MOST_SYMBOLS
 from ...rules.errors import RuleError
@@ -14,7 +14,7 @@ from ..api.market import NoQuery
 from ..api.own_money import money_of
 from ..api.preview import LAB, MOST_TEXT, PreviewAsk, answer
 from ..contexts.rule_form import Entry
-from ..contexts.rule_trial import CheckPage, Now, TermView, TrialView, broken, history_of, trial_of
+from ..contexts.rule_trial import MONEY, CheckPage, Now, TermView, TrialView, broken, history_of, trial_of
 from ..format import UNKNOWN
 from ..keys import RENDERER, WATCH
 from ..owning import portfolio_owner
@@ -46,8 +46,9 @@ async def _trial(request: web.Request, entry: Entry, look: str) -> TrialView:
         said = await _said(desk, entry, symbol, portfolio_owner(request))
     except RequestError as error:
         return broken(entry, symbol, str(error), error.details)
-    history, note = await _history(request, desk, entry, symbol)
-    return trial_of(entry, symbol, said, history=history, note=note)
+    money = of_money_alone(entry.expression)
+    history, note = await _history(request, desk, entry, symbol, money=money)
+    return trial_of(entry, MONEY if money else symbol, said, history=history, note=note)
 
 
 async def _said(desk: Desk, entry: Entry, symbol: str, asker: str) -> Now:
@@ -58,7 +59,7 @@ async def _said(desk: Desk, entry: Entry, symbol: str, asker: str) -> Now:
     )
 
 
-async def _history(request: web.Request, desk: Desk, entry: Entry, symbol: str) -> tuple[str, str]:
+async def _history(request: web.Request, desk: Desk, entry: Entry, symbol: str, *, money: bool) -> tuple[str, str]:
     """A sentence about the last 24 hours; or why there is none."""
     wanted = _symbols(desk, entry) or [symbol]
     to_ms = desk.market_now_ms() + desk.settings.sample_ms
@@ -72,7 +73,8 @@ async def _history(request: web.Request, desk: Desk, entry: Entry, symbol: str) 
             keep_firing_for=entry.keep or None,
             cooldown=entry.cooldown or None,
         )
-        return history_of(await answer(desk, request.app[LAB], asked, money=await money_of(request)), len(wanted)), ""
+        found = await answer(desk, request.app[LAB], asked, money=await money_of(request))
+        return history_of(found, len(wanted), money=money), ""
     except (RuleError, RequestError) as error:
         return "", str(error)
     except StoreError:

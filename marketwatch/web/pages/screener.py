@@ -49,6 +49,7 @@ class Kept(NamedTuple):
     screens: list[Screen]
     lists: list[Watchlist]
     saved: Screen | None
+    gone: tuple[Screen, ...] = ()
 
 
 def question_from(given: Mapping[str, str]) -> Question:
@@ -72,7 +73,10 @@ async def _kept(request: web.Request, screen_id: str) -> Kept:
         return Kept("", [], [], None)
     saved = await desk.screens.one(caller.user_id, screen_id) if screen_id else None
     screens = await desk.screens.all(caller.user_id)
-    return Kept(caller.user_id, screens, await desk.books.lists.all(caller.user_id), saved)
+    if saved is not None:
+        await desk.screens.used(saved)
+    gone = tuple(await desk.screens.gone(caller.user_id))
+    return Kept(caller.user_id, screens, await desk.books.lists.all(caller.user_id), saved, gone)
 
 
 @routes.get(PATH)
@@ -103,7 +107,6 @@ def _page(
     live = request.app[LIVE]
     streamed = found is not None and live.has_room(channel)
     screen_id = kept.saved.screen_id if kept.saved is not None else ""
-    gone = desk.screens.gone(kept.owner_id) if kept.owner_id and "deleted" in request.query else None
     if found is not None and not streamed:
         notes.append("So many screens are looked at now that this one does not move by itself; load it again to see it anew.")
     page = ScreenerPage(
@@ -115,7 +118,8 @@ def _page(
         lists=list_choices(kept.lists, question.watchlist_id),
         chips=chips_of(question, sieve, screen_id),
         name=name or ("" if kept.saved is None else kept.saved.name),
-        gone=gone if gone is not None and gone.screen_id == request.query.get("deleted") else None,
+        gone=kept.gone,
+        undo=next((one for one in kept.gone if one.screen_id == request.query.get("deleted")), None),
         errors=field_errors(question, mistakes),
         problem=problem,
         notes=(*notes, *notes_of(desk.watch, sieve)),
@@ -211,7 +215,7 @@ async def delete(request: web.Request) -> web.Response:
 
 @routes.post(_ONE + "/restore")
 async def restore(request: web.Request) -> web.Response:
-    """Takes the last deletion back."""
+    """Takes a deletion back."""
     made = await request.app[DESK].screens.restore(caller_of(request).user_id, request.match_info["screen_id"])
     return goto(f"{PATH}?screen={made.screen_id}")
 

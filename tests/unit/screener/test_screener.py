@@ -214,3 +214,37 @@ def test_statistic_of_a_screen_sees_every_step_whether_somebody_asks_or_not(scen
     for _ in range(5):
         scene.step(100.0, 50.0, 10.0)
     assert scene.found("", "highest(price, 3s)").rows[0].values == (500.0,)
+
+
+def test_statistic_of_a_screen_that_is_held_is_known_at_the_first_look(scene: Scene) -> None:
+    held = read(Question("change(7d) > -100", "highest(price, 3s)"))
+    assert scene.screener.hold([held]) == 1
+    assert (len(scene.screener), [window.name for window in scene.watch.engine.lent]) == (0, ["7d"])
+    scene.step(500.0, 50.0, 10.0)
+    for _ in range(5):
+        scene.step(100.0, 50.0, 10.0)
+    scene.now_s = 100.0
+    assert scene.found("", "highest(price, 3s)").rows[0].values == (500.0,)
+    scene.now_s = 200.0
+    scene.step(100.0, 50.0, 10.0)
+    assert [window.name for window in scene.watch.engine.lent] == ["7d"]
+    assert scene.screener.hold([]) == 0
+    assert scene.watch.engine.lent == ()
+
+
+def test_screens_that_are_held_make_room_for_who_looks_and_keep_their_past_for_who_asks_too_much() -> None:
+    many = Scene(3000)
+    long, short = read(Question("", "highest(price, 3m), lowest(price, 6m)")), read(Question("", "highest(price, 3s)"))
+    assert many.screener.hold([short, long]) == 2
+    many.step(500.0)
+    for _ in range(4):
+        many.step(100.0)
+    with pytest.raises(ScreenRefused):
+        many.look("", ", ".join(f"stdev(price, {n}m)" for n in range(3, 8)))
+    many.step(100.0)
+    assert many.look("", "highest(price, 3s)").columns[0][0] == 500.0
+    many.now_s = 30.0
+    many.step(100.0)
+    many.look("", "stdev(price, 5m), stdev(price, 4m)")
+    assert many.screener.hold([short, long]) == 1
+    assert many.screener.hold([long]) == 0
