@@ -10,8 +10,6 @@ from typing import Any
 
 import pyotp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.accounts.audit import verify_chain
 from marketwatch.accounts.sessions import Place
@@ -25,9 +23,9 @@ from marketwatch.web.api.desk import DESK
 from marketwatch.web.callers import session_cookie
 from marketwatch.web.guard import OWNER as OWNER_KEY
 from tests.integration.test_api_accounts import sent
+from tests.kit.clients import Client
 from tests.kit.watches import OWNER, PASSWORD, World, world
 
-Client = TestClient[web.Request, web.Application]
 PLACE = Place("192.0.2.1")
 NEW = "kettle moss 41"
 MONEY = "portfolio('main').upnl < -50"
@@ -37,12 +35,6 @@ MONEY = "portfolio('main').upnl < -50"
 async def made(tmp_path: Path) -> AsyncIterator[World]:
     async with world(tmp_path, accounts="open") as found:
         found.desk.take_file([])
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client() as found:
         yield found
 
 
