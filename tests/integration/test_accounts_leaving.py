@@ -102,6 +102,30 @@ async def test_person_leaves_and_everything_that_runs_forgets_them_at_once(made:
     assert ("ada", "delete account", ada.user_id) in [(one.actor, one.action, one.subject) for one in entries]
 
 
+async def test_request_that_is_under_way_while_its_sender_leaves_makes_nothing(made: World, client: Client) -> None:
+    ada = await made.person("ada", Role.ADMIN)
+    await made.person("eve", Role.ADMIN)
+    mine = await made.bearer(ada)
+    whole = b'{"name": "Late", "base_currency": "USD", "cost_method": "average"}'
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield whole[:10]
+        begun.set()
+        await ended.wait()
+        yield whole[10:]
+
+    headers = {**mine, "Content-Type": "application/json"}
+    asked = asyncio.create_task(client.post("/api/portfolio", data=slow(), headers=headers))
+    await begun.wait()
+    while not made.people.identities.remembered(mine["Authorization"].removeprefix("Bearer ")):
+        await asyncio.sleep(0.01)
+    await sent(client, "DELETE", f"/api/users/{ada.user_id}", {"confirm": "ada"}, headers=OWNER)
+    ended.set()
+    assert (await asked).status == 401
+    assert made.books.every() == []
+
+
 async def test_rule_of_somebody_who_left_is_not_found_and_its_id_is_not_given_again(made: World, client: Client) -> None:
     ada = await made.person("ada", Role.ADMIN)
     headers = await made.bearer(ada)
