@@ -261,3 +261,10 @@ async def test_stream_of_a_screen_that_cannot_be_is_refused(client: Client) -> N
     assert (answer.status, answer.headers["Retry-After"]) == (429, "60")
     assert "try again in a moment" in await page(client, status=429, filter="price > 5000")
     assert "does not move by itself" in await page(client, filter="price > 3", columns="price", sort="price")
+
+
+async def test_every_row_of_the_overview_has_a_star_for_who_keeps_lists(made: World, client: Client) -> None:
+    star = r'<td class="add" hx-morph-skip-children><a class="star" href="/watchlist\?add=(\w+)"'
+    assert re.findall(star, await page(client, "/")) == ["BTCUSDT", "ETHUSDT", "ETHBTC"]
+    async with made.client() as guest:
+        assert not re.findall(star, await page(guest, "/"))
