@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from ..clock import Clock
 from ..errors import Forbidden, StoreUnavailable, Unauthorized
@@ -45,6 +46,7 @@ class Identities:
         self._clock = clock
         self._found: dict[str, tuple[Caller, float]] = {}
         self._touched: dict[str, float] = {}
+        self._left: set[str] = set()
 
     def remembered(self, secret: str) -> Caller | None:
         """Whoever was found by this cookie or token a moment ago."""
@@ -55,6 +57,22 @@ class Identities:
         """Something about this user has changed."""
         for key in [key for key, (caller, _) in self._found.items() if caller.user_id == user_id]:
             del self._found[key]
+
+    @contextmanager
+    def leaving(self, user_id: str) -> Iterator[None]:
+        """Around the deletion of an account: from its beginning on `has_left` is true, also of requests that are under way."""
+        self._left.add(user_id)
+        try:
+            yield
+        except BaseException:
+            self._left.discard(user_id)
+            raise
+        finally:
+            self.forget(user_id)
+
+    def has_left(self, user_id: str) -> bool:
+        """The account was deleted since the start of the program."""
+        return user_id in self._left
 
     async def by_cookie(self, secret: str, address: str) -> Caller | None:
         """Whose browser this is; None where the session is over."""

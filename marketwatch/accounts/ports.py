@@ -35,7 +35,8 @@ class AccountStore(Protocol):
 
     async def set_preferences(self, user_id: str, preferences: str) -> bool: ...
 
-    async def set_password(self, user_id: str, password_hash: str) -> bool: ...
+    async def set_password(self, user_id: str, password_hash: str) -> bool:
+        """Ends a link to another password."""
 
     async def set_standing(self, user_id: str, role: Role, *, active: bool) -> bool:
         """False where no active admin would be left."""

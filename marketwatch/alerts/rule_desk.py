@@ -13,13 +13,12 @@ from ..clock import Clock
 from ..errors import Conflict, Forbidden, NotFound, StoreError, Unavailable
 from ..model.alerts import Rule, RuleRemoval, Rules
 from ..model.private import asks_money
-from ..model.system import Level, Notice
 from ..ports import MarketStore, UserDatabase, WriteBatch
+from ..trouble import Trouble
 from .rule_file import MOST_RULES
 from .rule_sheet import Mistake
 from .rulebook import with_mute
 
-_KEY = "own-rules"
 _RETRY_S = 10.0
 _RESERVED = frozenset({"check", "explain", "lab", "new", "preview", "quick"})
 _MOST_VERSIONS = 10_000
@@ -42,7 +41,7 @@ class RuleDesk:
         self._versions: dict[str, list[Rule]] = {}
         self._removed: dict[str, int] = {}
         self._known = False
-        self._warned = False
+        self._trouble = Trouble(clock, key="own-rules", over="Your own rules are read and in force again.")
         self._turn = asyncio.Lock()
         self._asked = asyncio.Event()
 
@@ -50,7 +49,8 @@ class RuleDesk:
 
     async def begin(self, publish: Publish) -> None:
         """Another watch begins, whose bus hears of every change from now on. A database that is not open is read by `run`."""
-        self._publish, self._file, self._warned = publish, None, False
+        self._publish, self._file = publish, None
+        self._trouble.begin(publish)
         if self._database.at_hand:
             await self.load()
         else:
@@ -86,9 +86,9 @@ class RuleDesk:
             self._known = True
         except StoreError as error:
             self._asked.set()
-            self._warn(f"Your own rules cannot be read, so only what is known of them is in force: {error}")
+            self._trouble.tell(f"Your own rules cannot be read, so only what is known of them is in force: {error}")
             return
-        self._calm()
+        self._trouble.end()
         self._put_in_force()
 
     async def _read(self, store: MarketStore) -> None:
@@ -259,7 +259,7 @@ class RuleDesk:
                     self._tell(store)
                     if not self._known:
                         await self._read(store)
-                        self._calm()
+                        self._trouble.end()
                     yield store
             except StoreError as error:
                 raise Unavailable(
@@ -336,17 +336,6 @@ class RuleDesk:
         for notice in store.take_notices():
             if self._publish is not None:
                 self._publish(notice)
-
-    def _warn(self, message: str) -> None:
-        first, self._warned = not self._warned, True
-        if first and self._publish is not None:
-            self._publish(Notice(_KEY, Level.WARNING, message, self._clock.now_ms()))
-
-    def _calm(self) -> None:
-        if self._warned and self._publish is not None:
-            message = "Your own rules are read and in force again."
-            self._publish(Notice(_KEY, Level.INFO, message, self._clock.now_ms(), over=True))
-        self._warned = False
 
 
 def kept_by_author(rule: Rule) -> str:

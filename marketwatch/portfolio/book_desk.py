@@ -11,8 +11,8 @@ from ..bus import Publish
 from ..clock import Clock
 from ..errors import Conflict, InvalidRequest, NotFound, StoreError, Unavailable
 from ..model.portfolio import CostMethod, Portfolio, Transaction
-from ..model.system import Level, Notice
 from ..ports import MarketStore, UserDatabase
+from ..trouble import Trouble
 from .book import MOST_ENTRIES, Book, opened, rewritten, unreadable
 from .entry import asset, checked
 from .errors import EntryUnreadable
@@ -24,7 +24,6 @@ from .watchlists import WatchlistDesk
 MOST_PORTFOLIOS = 100
 _MOST_NAME = 100
 _RETRY_S = 10.0
-_KEY = "books"
 Stores = Callable[[MarketStore], BookStore]
 Change = Callable[[Book], tuple[Sequence[Transaction], Sequence[str]]]
 """Entries to put and ids to drop, from the book as it is."""
@@ -41,11 +40,10 @@ class BookDesk:
         self._database = database
         self._stores = stores
         self._clock = clock
-        self._publish: Publish | None = None
         self._marker: Marker | None = None
         self._books: dict[str, Book] = {}
         self._known = False
-        self._warned = False
+        self._trouble = Trouble(clock, key="books", over="Portfolios and watchlists are read again.")
         self._turn = asyncio.Lock()
         self._asked = asyncio.Event()
         self.lists = WatchlistDesk(self.working)
@@ -55,7 +53,8 @@ class BookDesk:
     async def begin(self, publish: Publish, marker: Marker | None = None) -> None:
         """Another watch begins: its bus hears of the watchlists, its marker marks the portfolios. A database that is not open
         is read by `run`."""
-        self._publish, self._marker, self._warned = publish, marker, False
+        self._marker = marker
+        self._trouble.begin(publish)
         self.lists.begin(publish)
         if self._database.at_hand:
             await self.load()
@@ -73,9 +72,9 @@ class BookDesk:
                 self._known = True
             except StoreError as error:
                 self._asked.set()
-                self._warn(f"Portfolios and watchlists cannot be read now: {error}")
+                self._trouble.tell(f"Portfolios and watchlists cannot be read now: {error}")
                 return
-        self._calm()
+        self._trouble.end()
         self._mark()
 
     async def run(self) -> None:
@@ -308,17 +307,6 @@ class BookDesk:
     def _mark(self) -> None:
         if self._marker is not None:
             self._marker.use([book.kept for book in self._books.values() if book.ledger is not None])
-
-    def _warn(self, message: str) -> None:
-        first, self._warned = not self._warned, True
-        if first and self._publish is not None:
-            self._publish(Notice(_KEY, Level.WARNING, message, self._clock.now_ms()))
-
-    def _calm(self) -> None:
-        if self._warned and self._publish is not None:
-            message = "Portfolios and watchlists are read again."
-            self._publish(Notice(_KEY, Level.INFO, message, self._clock.now_ms(), over=True))
-        self._warned = False
 
 
 async def _stored(store: BookStore, portfolio: Portfolio) -> Book:

@@ -64,7 +64,8 @@ class StoredAccounts:
         return await self._changed("set_preferences", user_id, preferences)
 
     async def set_password(self, user_id: str, password_hash: str) -> bool:
-        return await self._changed("set_password", user_id, password_hash)
+        change = Step("set_password", (user_id, password_hash))
+        return await self._database.changes([change, Step("drop_reset", (user_id,), must=False)])
 
     async def set_standing(self, user_id: str, role: Role, *, active: bool) -> bool:
         change = Step("set_standing", (user_id, role.value, active))

@@ -428,6 +428,9 @@ SELECT user_id, token_hash, made_by, created_at, expires_at FROM password_resets
 -- name: use_reset
 DELETE FROM password_resets WHERE token_hash = $1 AND user_id = $2 AND expires_at > $3
 
+-- name: drop_reset
+DELETE FROM password_resets WHERE user_id = $1
+
 -- name: drop_expired_resets
 DELETE FROM password_resets WHERE expires_at <= $1
 

@@ -167,5 +167,8 @@ async def test_link_for_a_password_counts_once_and_ends_all_sessions(whole: Whol
     assert await store.refresh_token("r2") is None
     assert len(await store.sessions_of("u3")) == 1
     await store.add_reset(newer)
+    assert await store.set_password("u1", "$2b$by-hand")
+    assert await store.reset("newer") is None
+    await store.add_reset(newer)
     await store.drop_ended(newer.expires_ms, 7 * DAY)
     assert await store.reset("newer") is None

@@ -10,8 +10,6 @@ from typing import Any
 
 import pyotp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.accounts.audit import verify_chain
 from marketwatch.accounts.sessions import Place
@@ -25,9 +23,9 @@ from marketwatch.web.api.desk import DESK
 from marketwatch.web.callers import session_cookie
 from marketwatch.web.guard import OWNER as OWNER_KEY
 from tests.integration.test_api_accounts import sent
+from tests.kit.clients import Client
 from tests.kit.watches import OWNER, PASSWORD, World, world
 
-Client = TestClient[web.Request, web.Application]
 PLACE = Place("192.0.2.1")
 NEW = "kettle moss 41"
 MONEY = "portfolio('main').upnl < -50"
@@ -37,12 +35,6 @@ MONEY = "portfolio('main').upnl < -50"
 async def made(tmp_path: Path) -> AsyncIterator[World]:
     async with world(tmp_path, accounts="open") as found:
         found.desk.take_file([])
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client() as found:
         yield found
 
 
@@ -108,6 +100,30 @@ async def test_person_leaves_and_everything_that_runs_forgets_them_at_once(made:
     assert (await verify_chain(made.people.store)).problem == ""
     entries = await made.people.store.audit_before(2**53, 9)
     assert ("ada", "delete account", ada.user_id) in [(one.actor, one.action, one.subject) for one in entries]
+
+
+async def test_request_that_is_under_way_while_its_sender_leaves_makes_nothing(made: World, client: Client) -> None:
+    ada = await made.person("ada", Role.ADMIN)
+    await made.person("eve", Role.ADMIN)
+    mine = await made.bearer(ada)
+    whole = b'{"name": "Late", "base_currency": "USD", "cost_method": "average"}'
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield whole[:10]
+        begun.set()
+        await ended.wait()
+        yield whole[10:]
+
+    headers = {**mine, "Content-Type": "application/json"}
+    asked = asyncio.create_task(client.post("/api/portfolio", data=slow(), headers=headers))
+    await begun.wait()
+    while not made.people.identities.remembered(mine["Authorization"].removeprefix("Bearer ")):
+        await asyncio.sleep(0.01)
+    await sent(client, "DELETE", f"/api/users/{ada.user_id}", {"confirm": "ada"}, headers=OWNER)
+    ended.set()
+    assert (await asked).status == 401
+    assert made.books.every() == []
 
 
 async def test_rule_of_somebody_who_left_is_not_found_and_its_id_is_not_given_again(made: World, client: Client) -> None:

@@ -9,29 +9,21 @@ from typing import Any
 
 import pyotp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.accounts.audit import verify_chain
 from marketwatch.accounts.sessions import Place
 from marketwatch.clock import ManualClock
 from marketwatch.model.accounts import Role, Scope
 from marketwatch.web.holders import HOLDERS, RECHECK_S
+from tests.kit.clients import Client
 from tests.kit.watches import OWNER, PASSWORD, World, world
 
-Client = TestClient[web.Request, web.Application]
 PLACE = Place("192.0.2.1")
 
 
 @pytest.fixture
 async def made(tmp_path: Path) -> AsyncIterator[World]:
     async with world(tmp_path, accounts="open") as found:
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client() as found:
         yield found
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.errors import StoreUnavailable
 from marketwatch.model.alerts import Alerts, AlertState, Rules
@@ -18,23 +15,11 @@ from marketwatch.model.system import Level
 from marketwatch.ports import WriteBatch
 from marketwatch.web.envelope import iso
 from tests.kit.alerts import alert, rule
+from tests.kit.clients import Client
 from tests.kit.streams import open_stream, serving
 from tests.kit.watches import START_MS, World, world
 
-Client = TestClient[web.Request, web.Application]
 HOSTILE = "<script>'\"&"
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client() as found:
-        yield found
 
 
 async def ask(client: Client, path: str) -> tuple[int, Any]:

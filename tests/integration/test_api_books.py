@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.errors import StoreUnavailable
 from marketwatch.model.portfolio import LOCAL_OWNER, Portfolio
 from marketwatch.model.valuation import Valuations
 from marketwatch.store.books import books_of
 from tests.kit.alerts import rule
-from tests.kit.watches import START_MS, World, publish_trades, trade, world
+from tests.kit.clients import Client, send
+from tests.kit.watches import START_MS, World, publish_trades, trade
 
-Client = TestClient[web.Request, web.Application]
+BY_OWNER = True
 BINANCE = """Date(UTC),Pair,Side,Price,Executed,Amount,Fee
 2025-11-20 10:00:00,BTCUSDT,BUY,40000,0.5BTC,20000USDT,10USDT
 2025-11-20 11:00:00,BTCUSDT,SELL,50000,0.1BTC,5000USDT,5USDT
 """
 BROKEN = BINANCE.replace("0.1BTC", "a lot")
 DAY = "2025-11-20T10:00:00Z"
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client(owner=True) as found:
-        yield found
-
-
-async def send(client: Client, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
-    """Status, and data or error."""
-    async with client.request(method, path, **({} if body is None else {"json": body}), **more) as answer:
-        told = await answer.json()
-        return answer.status, told["data"] if told["success"] else told["error"]
 
 
 async def begin(client: Client, name: str = "Main", **more: Any) -> str:

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.alerts.lookout import Lookout
 from marketwatch.clock import ManualClock
@@ -16,10 +14,10 @@ from marketwatch.ports import WriteBatch
 from marketwatch.web.envelope import iso
 from tests.integration.test_lab import LIVE, SECONDS, lived, wander
 from tests.kit.alerts import rule
+from tests.kit.clients import Client
 from tests.kit.watches import START_MS, World, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-Client = TestClient[web.Request, web.Application]
 RULES = {name: given for name, given in LIVE.items() if name != "e"}
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.model.alerts import Alerts
 from marketwatch.ports import WriteBatch
@@ -16,9 +14,9 @@ from marketwatch.replay.pins import IncidentPins
 from marketwatch.store.writer import StoreWriter
 from marketwatch.web.envelope import iso
 from tests.kit.alerts import alert
+from tests.kit.clients import Client
 from tests.kit.watches import START_MS, World, play, publish_trades, trade, world
 
-Client = TestClient[web.Request, web.Application]
 FIRED_MS = START_MS + 5_000
 
 
@@ -44,12 +42,6 @@ async def made(tmp_path: Path) -> AsyncIterator[World]:
         found.slot.put(watch)
         yield found
         await writer.aclose()
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client() as found:
-        yield found
 
 
 async def ask(client: Client, path: str, **headers: str) -> tuple[int, Any]:

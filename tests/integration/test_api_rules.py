@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,9 +16,10 @@ from marketwatch.alerts.rule_file import MOST_RULES
 from marketwatch.errors import StoreReadOnly, StoreUnavailable
 from marketwatch.model.alerts import AlertState
 from tests.kit.alerts import rule
+from tests.kit.clients import Client, send
 from tests.kit.watches import START_MS, World, desk_of, publish_trades, trade, world
 
-Client = TestClient[web.Request, web.Application]
+BY_OWNER = True
 RULE = {"name": "Fast fall", "expression": "change(5m) <= -3", "symbols": ["BTCUSDT"], "for": "30s", "cooldown": "10m"}
 
 
@@ -29,19 +28,6 @@ async def made(tmp_path: Path) -> AsyncIterator[World]:
     async with world(tmp_path) as found:
         found.desk.take_file([rule("file-told", name="Told by file")])
         yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client(owner=True) as found:
-        yield found
-
-
-async def send(client: Client, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
-    """Status, and data or error."""
-    async with client.request(method, path, **({} if body is None else {"json": body}), **more) as answer:
-        told = await answer.json()
-        return answer.status, told["data"] if told["success"] else told["error"]
 
 
 async def create(client: Client, **given: Any) -> Any:

@@ -11,8 +11,6 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.clock import SystemClock
 from marketwatch.model.accounts import Role, Scope
@@ -28,7 +26,6 @@ from tests.kit.books import entry, portfolio
 from tests.kit.streams import serving
 from tests.kit.watches import START_MS, TOKEN, World, history, warm, world
 
-Client = TestClient[web.Request, web.Application]
 SAMPLES = {
     "coin_id": "BTC",
     "coin_1": "BTC",

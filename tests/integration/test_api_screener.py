@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
+from tests.kit.clients import Client
 from tests.kit.watches import World, world
 
-Client = TestClient[web.Request, web.Application]
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client(owner=True) as found:
-        yield found
+BY_OWNER = True
 
 
 async def ask(client: Client, method: str, path: str, status: int = 200, **given: Any) -> Any:

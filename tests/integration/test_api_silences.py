@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.clock import ManualClock
 from marketwatch.model.alerts import Alerts, AlertState, Notification
@@ -19,22 +17,17 @@ from marketwatch.store.alert_rows import notices_of
 from marketwatch.watch import WatchSlot
 from marketwatch.web.contexts.bell import bell_of, count_of
 from tests.kit.alerts import alert
+from tests.kit.clients import Client
 from tests.kit.streams import open_stream, serving
 from tests.kit.watches import OWNER, START_MS, World, world
 
-Client = TestClient[web.Request, web.Application]
+BY_OWNER = True
 NOW_MS = START_MS + 13_000
 
 
 @pytest.fixture
 async def made(tmp_path: Path) -> AsyncIterator[World]:
     async with world(tmp_path, clock=ManualClock(NOW_MS)) as found:
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client(owner=True) as found:
         yield found
 
 

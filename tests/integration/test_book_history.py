@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.model.market import Candle
 from marketwatch.ports import WriteBatch
+from tests.kit.clients import Client
 from tests.kit.watches import START_MS, World, history, world
 
-Client = TestClient[web.Request, web.Application]
+BY_OWNER = True
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 GONE = range(10, 13)
 
@@ -33,12 +32,6 @@ async def made(tmp_path: Path) -> AsyncIterator[World]:
                 hours[place] = hours[place]._replace(volume=0.0, quote_volume=0.0, trades=0, gap=True)
             rows += hours
         await found.store.write(WriteBatch(candles=rows))
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client(owner=True) as found:
         yield found
 
 

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import FormData, web
-from aiohttp.test_utils import TestClient
+from aiohttp import FormData
 
+from tests.kit.clients import Client
 from tests.kit.watches import START_MS, World, history, warm, world
 
-Client = TestClient[web.Request, web.Application]
+BY_OWNER = True
 FILE = """Date(UTC),Pair,Side,Price,Executed,Amount,Fee
 2025-11-20 10:00:00,BTCUSDT,BUY,40000,0.5BTC,20000USDT,10USDT
 2025-11-20 11:00:00,BTCUSDT,SELL,50000,0.1BTC,5000USDT,5USDT
@@ -25,12 +25,6 @@ HOSTILE = "<script>alert(1)</script>"
 async def made(tmp_path: Path) -> AsyncIterator[World]:
     async with world(tmp_path) as found:
         warm(found.watch, history("BTCUSDT", "1d", 86_400_000, 5, START_MS, 40_000.0))
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client(owner=True) as found:
         yield found
 
 

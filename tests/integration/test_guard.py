@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -12,9 +9,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from marketwatch.clock import ManualClock
 from marketwatch.web import guard
 from marketwatch.web.guard import SAFE
-from tests.kit.watches import OWNER, TOKEN, World, world
+from tests.kit.clients import Client
+from tests.kit.watches import OWNER, TOKEN, World
 
-Client = TestClient[web.Request, web.Application]
 OPEN = {
     ("POST", "/theme"),
     ("POST", "/api/rules/preview"),
@@ -25,18 +22,6 @@ OPEN = {
 """What everyone may send: it changes nothing, or nothing but a cookie of the sender."""
 OPEN |= {("POST", f"/api/users/{name}") for name in ("register", "login", "reset", "refresh", "logout")}
 OPEN |= {("POST", path) for path in ("/login", "/login/code", "/register", "/reset", "/logout")}
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client() as found:
-        yield found
 
 
 def changing(app: web.Application) -> set[tuple[str, str]]:

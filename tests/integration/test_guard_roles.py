@@ -18,9 +18,9 @@ from marketwatch.store import open_store
 from marketwatch.web.callers import session_cookie
 from marketwatch.web.guard import OWNER as OWNER_KEY
 from marketwatch.web.guard import RANK_OF, SAFE
+from tests.kit.clients import Client
 from tests.kit.watches import OWNER, PASSWORD, World, test_settings, world
 
-Client = TestClient[web.Request, web.Application]
 ROLES = {"guest": 0, "viewer": 1, "trader": 2, "admin": 3, "owner": 4}
 STREAMS = re.compile(r"^/(stream/|ws/|api/(market|alerts|replay)/stream)")
 REFUSED = (401, 403)

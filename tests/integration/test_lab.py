@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.alerts.lookout import Lookout
 from marketwatch.clock import ManualClock
@@ -23,9 +21,9 @@ from marketwatch.ports import WriteBatch
 from marketwatch.watch import Watch
 from marketwatch.web.envelope import iso
 from tests.kit.alerts import rule
+from tests.kit.clients import Client
 from tests.kit.watches import START_MS, World, make_watch, publish_trades, test_settings, trade, world
 
-Client = TestClient[web.Request, web.Application]
 SECONDS = 600
 HOSTILE = '<script>alert("x")</script>'
 
@@ -79,12 +77,6 @@ async def made(tmp_path: Path) -> AsyncIterator[World]:
     async with world(tmp_path, clock=ManualClock(START_MS + SECONDS * 1000)) as found:
         rows = list(lived()[0])
         await found.store.write(WriteBatch(instruments=list(found.watch.instruments.values()), samples=rows))
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client() as found:
         yield found
 
 

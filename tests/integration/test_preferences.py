@@ -7,12 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
+from tests.kit.clients import Client
 from tests.kit.watches import OWNER, START_MS, World, history, warm, world
 
-Client = TestClient[web.Request, web.Application]
 Headers = dict[str, str]
 
 
@@ -20,12 +18,6 @@ Headers = dict[str, str]
 async def made(tmp_path: Path) -> AsyncIterator[World]:
     async with world(tmp_path, accounts="open") as found:
         warm(found.watch, history("BTCUSDT", "1d", 86_400_000, 5, START_MS, 40_000.0))
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client() as found:
         yield found
 
 

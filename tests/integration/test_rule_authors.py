@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.alerts.lookout import Lookout
 from marketwatch.clock import SystemClock
@@ -21,6 +19,7 @@ from marketwatch.replay.pins import IncidentPins
 from marketwatch.store.writer import StoreWriter
 from marketwatch.web.envelope import iso
 from tests.kit.books import entry
+from tests.kit.clients import Client
 from tests.kit.watches import START_MS, World, history, publish_trades, trade, warm, world
 
 STEP_MS, SECONDS, DAY_MS, HOUR_MS = 500, 120, 86_400_000, 3_600_000
@@ -28,7 +27,6 @@ UPNL = "portfolio('main').upnl"
 RULE = {"expression": f"{UPNL} < -50", "recover": f"{UPNL} > 0", "severity": "info"}
 OWNED = {"ann": 2, "bob": 1}
 """BTC, bought at 50,000: Ann has lost 50 below 49,975, Bob below 49,950."""
-Client = TestClient[web.Request, web.Application]
 
 
 class Shared(NamedTuple):

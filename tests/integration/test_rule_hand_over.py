@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.model.accounts import Role, Scope
+from tests.kit.clients import Client
 from tests.kit.watches import World, world
 
-Client = TestClient[web.Request, web.Application]
 RULE = {"name": "Fast fall", "expression": "change(5m) < -3", "symbols": ["BTCUSDT"]}
 PAGE, ROUTE = "/alerts/rules/fast-fall/author", "/api/rules/fast-fall/author"
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,9 +16,10 @@ from marketwatch.alerts.lookout import Lookout
 from marketwatch.errors import StoreUnavailable
 from marketwatch.model.alerts import FOREVER_MS
 from tests.kit.alerts import rule
+from tests.kit.clients import Client
 from tests.kit.watches import START_MS, World, publish_trades, trade, world
 
-Client = TestClient[web.Request, web.Application]
+BY_OWNER = True
 FORM = {"name": "Fast fall", "expression": "change(5m) <= -3", "scope": "all", "channels": "app", "enabled": "yes"}
 HOSTILE = "<script>alert(1)</script>'\"&"
 
@@ -30,12 +29,6 @@ async def made(tmp_path: Path) -> AsyncIterator[World]:
     async with world(tmp_path) as found:
         found.slot.rules = Lookout(watch=found.watch, sample_ms=found.settings.sample_ms)
         found.desk.take_file([rule("file-told", name="Told by file", for_ms=90_000)])
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client(owner=True) as found:
         yield found
 
 

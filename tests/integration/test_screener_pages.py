@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
-
-import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 
 from marketwatch.clock import ManualClock
 from marketwatch.model.portfolio import WatchlistItem
@@ -18,22 +14,11 @@ from marketwatch.web.api.desk import DESK
 from marketwatch.web.held_screens import HeldScreens
 from marketwatch.web.live import LIVE
 from marketwatch.web.live_screen import MOST_CHANNELS
+from tests.kit.clients import Client
 from tests.kit.watches import START_MS, World, publish_trades, trade, world
 
-Client = TestClient[web.Request, web.Application]
+BY_OWNER = True
 HOSTILE = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client(owner=True) as found:
-        yield found
 
 
 async def page(client: Client, path: str = "/screener", status: int = 200, **query: str) -> str:
@@ -276,3 +261,10 @@ async def test_stream_of_a_screen_that_cannot_be_is_refused(client: Client) -> N
     assert (answer.status, answer.headers["Retry-After"]) == (429, "60")
     assert "try again in a moment" in await page(client, status=429, filter="price > 5000")
     assert "does not move by itself" in await page(client, filter="price > 3", columns="price", sort="price")
+
+
+async def test_every_row_of_the_overview_has_a_star_for_who_keeps_lists(made: World, client: Client) -> None:
+    star = r'<td class="add" hx-morph-skip-children><a class="star" href="/watchlist\?add=(\w+)"'
+    assert re.findall(star, await page(client, "/")) == ["BTCUSDT", "ETHUSDT", "ETHBTC"]
+    async with made.client() as guest:
+        assert not re.findall(star, await page(guest, "/"))

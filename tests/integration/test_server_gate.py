@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,23 +13,9 @@ from marketwatch.clock import ManualClock
 from marketwatch.errors import StoreDamaged, StoreUnavailable
 from marketwatch.store.writer import StoreWriter
 from marketwatch.tasks import Tasks
+from tests.kit.clients import Client
 from tests.kit.streams import connect, request_bytes, serving
 from tests.kit.watches import START_MS, World, world
-
-Client = TestClient[web.Request, web.Application]
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client() as found:
-        yield found
-
 
 EVERYWHERE = (
     "/",

@@ -9,8 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
-from aiohttp.test_utils import TestClient
+from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
 from marketwatch.clock import ManualClock, SystemClock
 from marketwatch.model.accounts import Role
@@ -19,35 +18,15 @@ from marketwatch.web.api.desk import DESK
 from marketwatch.web.api.stream import TICKER
 from marketwatch.web.holders import HOLDERS, RECHECK_S
 from marketwatch.web.ws_book import BOOK_SOCKETS, BookSockets
+from tests.kit.clients import UPGRADE, WAIT_S, Client, advance
 from tests.kit.streams import connect, request_bytes, serving
 from tests.kit.watches import OWNER, START_MS, TOKEN, World, publish_trades, trade, world
-
-Client = TestClient[web.Request, web.Application]
-WAIT_S = 10.0
-UPGRADE = {
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec_WebSocket_Version": "13",
-    "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
-}
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(tmp_path) as found:
-        yield found
 
 
 @pytest.fixture
 async def shared(tmp_path: Path) -> AsyncIterator[World]:
     async with world(tmp_path, accounts="open") as found:
         yield found
-
-
-async def advance(made: World, seconds: float) -> None:
-    assert isinstance(made.clock, ManualClock)
-    await made.clock.advance(seconds)
-    await asyncio.sleep(0.01)
 
 
 async def told(socket: ClientWebSocketResponse) -> dict[str, Any]:

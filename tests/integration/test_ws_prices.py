@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, WSServerHandshakeError, web
-from aiohttp.test_utils import TestClient
+from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, WSServerHandshakeError
 
-from marketwatch.clock import ManualClock, SystemClock
+from marketwatch.clock import SystemClock
 from marketwatch.web.api.desk import DESK
 from marketwatch.web.api.stream import TICKER
 from marketwatch.web.ws import SOCKETS, PriceSockets
+from tests.kit.clients import UPGRADE, WAIT_S, Client, advance
 from tests.kit.streams import connect, open_stream, request_bytes, serving
 from tests.kit.watches import INSTRUMENTS, START_MS, World, make_watch, play, publish_trades, trade, world
-
-Client = TestClient[web.Request, web.Application]
-WAIT_S = 10.0
-UPGRADE = {
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec_WebSocket_Version": "13",
-    "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
-}
-
-
-@pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[World]:
-    async with world(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def client(made: World) -> AsyncIterator[Client]:
-    async with made.client() as found:
-        yield found
-
-
-async def advance(made: World, seconds: float) -> None:
-    assert isinstance(made.clock, ManualClock)
-    await made.clock.advance(seconds)
-    await asyncio.sleep(0.01)
 
 
 async def heard(socket: ClientWebSocketResponse) -> dict[str, Any]:

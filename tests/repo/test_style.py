@@ -13,9 +13,7 @@ from tests.repo.sources import ROOT, Module, dotted, modules
 MOST_LINES = 400
 MOST_FUNCTION_LINES = 60
 FEW_LINES = 5
-LONG_FILES: dict[str, str] = {
-    "tests/integration/test_api_answers.py": "every answer of the API",
-}
+LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 """Exceptions by path or `module.function`, each with its reason."""
 

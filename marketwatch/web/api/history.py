@@ -118,7 +118,7 @@ async def trades(desk: Desk, query: TradesQuery) -> list[TradeRow]:
         for stored in await _older(desk, symbol, query.limit, bool(found)):
             found.setdefault(stored.trade.trade_id, stored)
     newest = sorted(found.values(), key=lambda row: (row.trade.time_ms, row.trade.trade_id), reverse=True)
-    return [TradeRow(*_columns(row)) for row in newest[: query.limit]]
+    return [trade_row(row) for row in newest[: query.limit]]
 
 
 async def _older(desk: Desk, symbol: str, limit: int, enough: bool) -> list[StoredTrade]:
@@ -134,6 +134,11 @@ async def _older(desk: Desk, symbol: str, limit: int, enough: bool) -> list[Stor
 def _stored(trade: Trade, threshold: float, dollars: bool) -> StoredTrade:
     value = trade.price * trade.quantity if dollars else None
     return StoredTrade(trade, value, value is not None and value >= threshold)
+
+
+def trade_row(row: StoredTrade) -> TradeRow:
+    """A trade as the API shows it."""
+    return TradeRow(*_columns(row))
 
 
 def _columns(row: StoredTrade) -> tuple[int, str, float, float, float | None, bool, bool]:

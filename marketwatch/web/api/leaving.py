@@ -54,12 +54,12 @@ async def _end(desk: Desk, visit: Visit, user: User, result: str) -> None:
     """One transaction, while nobody writes what it deletes; then the parts that run forget the person."""
     accounts = visit.accounts
     async with AsyncExitStack() as stack:
+        stack.enter_context(accounts.identities.leaving(user.user_id))
         if desk.rules is not None:
             await stack.enter_async_context(desk.rules.leaving())
         if desk.bookkeeping is not None:
             await stack.enter_async_context(desk.bookkeeping.leaving(user.user_id))
         await accounts.users.delete(user)
-    accounts.identities.forget(user.user_id)
     desk.forget(user.user_id)
     await accounts.audit.note(visit.caller.name, "delete account", user.user_id, result=result, address=visit.place.address)
 

@@ -12,13 +12,14 @@ from msgspec import Meta
 
 from ...model.alerts import AlertState
 from ...model.private import told_to
-from ...ports import SampleColumns, StoredTrade
+from ...ports import SampleColumns
 from ...replay.incident import Incident, read_incident
 from ...replay.lanes import Lanes, TermLane
 from ..envelope import iso
 from .alerts import AlertRow, Name, alert_row
 from .desk import Desk
 from .endpoint import Endpoint
+from .history import TradeRow, trade_row
 from .own_money import books_of
 
 Minutes = Annotated[
@@ -51,18 +52,6 @@ class ReplayEvent(msgspec.Struct, frozen=True):
     bid: float | None
     ask: float | None
     gap: bool
-
-
-class ReplayTrade(msgspec.Struct, frozen=True):
-    """One trade of the alert's symbol."""
-
-    trade_id: int
-    time: str
-    price: float
-    quantity: float
-    value_usd: float | None
-    is_buyer_maker: bool
-    is_whale: bool
 
 
 class ReplayMarker(msgspec.Struct, frozen=True):
@@ -119,7 +108,7 @@ class Replay(msgspec.Struct, frozen=True):
     to: str
     sample_ms: int
     events: list[ReplayEvent]
-    trades: list[ReplayTrade]
+    trades: list[TradeRow]
     trades_left_out: int
     marker: ReplayMarker
     lanes: list[ReplayLane]
@@ -135,13 +124,6 @@ def _events(columns: SampleColumns) -> Iterator[ReplayEvent]:
     values = [getattr(columns, name).tolist() for name in names]
     for time_ms, *row in zip(columns.time_ms.tolist(), *values, strict=True):
         yield ReplayEvent(iso(time_ms), columns.symbol, *row)
-
-
-def _trade(stored: StoredTrade) -> ReplayTrade:
-    trade = stored.trade
-    return ReplayTrade(
-        trade.trade_id, iso(trade.time_ms), trade.price, trade.quantity, stored.value_usd, trade.buyer_is_maker, stored.is_whale
-    )
 
 
 def _marker(incident: Incident) -> ReplayMarker:
@@ -171,7 +153,7 @@ def replay_row(incident: Incident, lanes: Lanes, asker: str = "") -> Replay:
         to=iso(incident.to_ms),
         sample_ms=max((columns.sample_ms for columns in incident.samples), default=0),
         events=[event for columns in incident.samples for event in _events(columns)],
-        trades=[_trade(one) for one in incident.trades],
+        trades=[trade_row(one) for one in incident.trades],
         trades_left_out=incident.left_out,
         marker=_marker(incident),
         lanes=[_lane(one) for one in lanes.lanes],

@@ -18,6 +18,7 @@ from ...rules.catalogue import catalogue
 from ...watch import Watch
 from .. import format as fmt
 from .frame import symbol_href
+from .rule_words import pointed
 
 _HOUR_MS = 3_600_000
 SPANS = {"1h": _HOUR_MS, "6h": 6 * _HOUR_MS, "24h": 24 * _HOUR_MS, "7d": 168 * _HOUR_MS, "30d": 720 * _HOUR_MS}
@@ -214,7 +215,8 @@ def outcome_of(watch: Watch, fields: Fields, found: Preview | None, mistake: Mis
     if found is not None and found.symbols:
         shown = found.symbols[0] if found.symbols[0] in watch.instruments else shown
     money = of_money_alone(fields.expression)
-    before, wrong, after = _pointed(fields.expression, mistake)
+    column = 0 if mistake is None else mistake.column
+    before, wrong, after = pointed(fields.expression, column) if column else ("", "", "")
     firings = () if found is None else tuple(_row(watch, one) for one in reversed(found.firings[-_ROWS:]))
     return Outcome(
         mistake=mistake,
@@ -241,18 +243,6 @@ def outcome_of(watch: Watch, fields: Fields, found: Preview | None, mistake: Mis
         decimals=watch.instruments[shown].price_decimals,
         examples=tuple((one, fields._replace(expression=one).address()) for one in _EXAMPLES),
     )
-
-
-def _pointed(expression: str, mistake: Mistake | None) -> tuple[str, str, str]:
-    """The expression cut at the column of a mistake, shortened far from it."""
-    if mistake is None or not mistake.column:
-        return "", "", ""
-    at = min(mistake.column - 1, len(expression))
-    before, rest = expression[max(0, at - 60) : at], expression[at:]
-    word = 1
-    while word < min(len(rest), 30) and (rest[word].isalnum() or rest[word] == "_") and rest[0].isalnum():
-        word += 1
-    return before, rest[:word] or " ", rest[word : word + 60]
 
 
 def _figures(found: Preview) -> tuple[tuple[str, str, str], ...]:

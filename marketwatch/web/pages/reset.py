@@ -12,7 +12,6 @@ from ..contexts.accounts import ResetPage
 from ..forms import field, read_form
 from ..guard import allow
 from ..keys import RENDERER
-from .login import farewell
 
 routes = web.RouteTableDef()
 _NO_GOOD = "This link is used, over or not known; ask an admin for another one."
@@ -50,7 +49,7 @@ async def reset(request: web.Request) -> web.Response:
         await visit.accounts.resets.use(code, field(form, "password"), visit.place)
     except RequestError as error:
         return await _page(request, code, error)
-    return farewell(request, "/login?done=password")
+    return web.Response(status=303, headers={"Location": "/login?done=password", "Cache-Control": "no-store"})
 
 
 cast("Any", reset).budget = "sign-in"
