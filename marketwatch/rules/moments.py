@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from .truth import F8
 
@@ -107,7 +106,7 @@ def _even(length: int, column: F8, found: tuple[F8, ...]) -> None:
     mean, squares, away = found
     rows, width = mean.shape
     stride = column.strides[0]
-    spans = as_strided(column, (rows, length - 1 + width), (width * stride, stride), writeable=False)
+    spans = np.ndarray((rows, length - 1 + width), np.float64, column, strides=(width * stride, stride))
     anchor = spans.mean(axis=1, keepdims=True)
     deviation = spans - anchor
     rooms = np.empty_like(deviation), np.empty_like(deviation)
