@@ -25,6 +25,7 @@ from .feed.choose import open_feed, probe_live
 from .memory import settle
 from .model.market import Source
 from .model.system import Level, Notice
+from .notify.outbox import Outbox
 from .portfolio.book_desk import BookDesk
 from .ports import DurableStore, Feed, Resumable
 from .session import Session
@@ -45,6 +46,7 @@ log = get_logger(__name__)
 Announce = Callable[[str], None]
 """Tells the person at the terminal where to make the first account; given a path of this server."""
 
+_LEFTOVERS_S = 5.0
 _PROBE_S = 5.0
 _RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 _SHUTDOWN_S = 5.0
@@ -80,6 +82,7 @@ class Application:
         self.books = BookDesk(database=self.database, stores=books_of, clock=self.clock)
         self._listener = listener
         self._failing: set[str] = set()
+        self._looked_for_leftovers = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then end everything in order: streams, feed, writer, store."""
@@ -172,6 +175,7 @@ class Application:
         self.slot.waiting = "Looking for a live market: Binance, Binance US, then Coinbase."
         live = await self._probe()
         if live is None:
+            self._deliver_leftovers()
             demo = open_feed(replace(self.settings, feed="demo"), self.clock, _nowhere)
             async with await self._begin(demo) as session:
                 session.watch.bus.publish(self._demo_notice())
@@ -208,12 +212,29 @@ class Application:
             except (FeedError, StoreError) as error:
                 self.slot.waiting = str(error)
                 log.warning("market_not_open", venue=feed.venue, reason=str(error), attempt=attempt)
+                self._deliver_leftovers()
                 await self.clock.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
                 attempt += 1
+
+    def _deliver_leftovers(self) -> None:
+        """While no market answers: what the last run committed to be told and did not deliver is tried, once."""
+        if not self._looked_for_leftovers and self.settings.feed != "demo" and not self.settings.store_demo:
+            self._looked_for_leftovers = True
+            self.tasks.start("leftovers", self._leftovers(), critical=False)
+
+    async def _leftovers(self) -> None:
+        with suppress(StoreError, TimeoutError):
+            if self.database.begun:
+                async with asyncio.timeout(_LEFTOVERS_S), self.database.reach() as store:
+                    await Outbox(
+                        store=store, settings=self.settings, clock=self.clock, publish=_nowhere, source=Source.LIVE
+                    ).once()
 
     async def _build(self, feed: Feed) -> Session:
         instruments = await feed.instruments()
         throws_away = self._throws_away(feed)
+        if not throws_away:
+            await self.tasks.stop("leftovers")
         if self.home is not None and not throws_away:
             store = await self.home.open()
         else:

@@ -145,7 +145,13 @@ function toldKeys() {
   try { return JSON.parse(localStorage.getItem("told") ?? "[]"); } catch { return []; }
 }
 
+// Two windows that are both seen learn of an alert in the same moment: one of them at a time looks and remembers.
 function tell(oldest) {
+  if (navigator.locks) navigator.locks.request("marketwatch-told", () => tellNow(oldest));
+  else tellNow(oldest);
+}
+
+function tellNow(oldest) {
   const told = document.getElementById("told");
   const keys = toldKeys();
   const fresh = [...(told?.children ?? [])].reverse().filter((item) => !keys.includes(item.dataset.key));

@@ -74,9 +74,20 @@ class Outbox:
                 await self.look()
                 await self._clock.sleep(_LOOK_EVERY_S)
         finally:
-            for task in self._busy.values():
-                task.cancel()
-            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+            await self._end()
+
+    async def once(self) -> None:
+        """Try what waits now, each notice once."""
+        try:
+            await self.look()
+            await self.settled()
+        finally:
+            await self._end()
+
+    async def _end(self) -> None:
+        for task in self._busy.values():
+            task.cancel()
+        await asyncio.gather(*self._busy.values(), return_exceptions=True)
 
     async def look(self) -> None:
         """Read the outbox once and start the couriers that have something to do; does not wait for them."""

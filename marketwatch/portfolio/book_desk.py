@@ -61,6 +61,11 @@ class BookDesk:
         else:
             self._asked.set()
 
+    @property
+    def begun(self) -> bool:
+        """Whether there may be anything in the database; asking does not make one."""
+        return self._database.begun
+
     async def load(self) -> None:
         """Read everything. A database that cannot be read is told in a notice; `run` tries again."""
         async with self._turn:

@@ -38,7 +38,7 @@ class HeldScreens:
         if now == self._seen:
             return
         try:
-            recent = await desk.screens.recent(MOST_HELD)
+            recent = await desk.screens.recent(MOST_HELD) if desk.bookkeeping.begun else []
         except RequestError:
             return
         if desk.slot.generation == now[0]:

@@ -175,8 +175,9 @@ async def test_notification_for_who_looks_elsewhere_comes_once_however_many_tabs
     rule = {"name": "Price is there", "expression": "price > 0", "symbols": ["BTCUSDT"], "severity": "critical"}
     made = await page.evaluate(POST, rule)
     assert made == 201
-    await expect(page.locator(".toast")).to_have_count(1, timeout=2 * WAIT_MS)
-    await page.wait_for_function("JSON.parse(localStorage.getItem('shown') ?? '[]').length > 0", timeout=WAIT_MS)
+    await page.wait_for_function("() => JSON.parse(localStorage.getItem('shown') ?? '[]').length > 0", timeout=2 * WAIT_MS)
+    toasts = [await one.locator(".toast").count() for one in (page, other)]
+    assert sum(toasts) == 1, toasts
     await other.bring_to_front()
     await expect(other.locator(".toast, #bell a b").first).to_be_visible(timeout=WAIT_MS)
     alert = await page.evaluate("fetch('/api/alerts').then(answer => answer.json()).then(found => found.data[0].alert_id)")
