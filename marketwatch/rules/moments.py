@@ -15,7 +15,7 @@ import numpy as np
 
 from .truth import F8
 
-_PIECE = 65_536
+_PIECE = 131_072
 _STRETCH = 1024
 _LEFT = 1e-6
 """Squared deviations of a window below this share of those from the stretch's mean are not trusted to subtraction: its rounding
