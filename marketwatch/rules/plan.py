@@ -69,7 +69,8 @@ class Plan:
         self._steps: list[tuple[int, Source]] = []
         self._end_ms = -1
         self._names: dict[str, str] = {}
-        self._known: dict[str, Flags] = {}
+        self._known: dict[str, Flags | None] = {}
+        """Where a window is known, by its name; None: everywhere."""
         self._stale: Flags = np.zeros(len(symbols), np.bool_)
         metrics = [node for node in self._nodes if isinstance(node, Metric)]
         self._windows = tuple(dict.fromkeys(node.window.text for node in metrics if node.window is not None))
@@ -178,11 +179,13 @@ class Plan:
             return np.full(len(self.symbols), np.nan)
         if name not in self._known:
             length = next(window.length for window in table.windows if window.name == name)
-            self._known[name] = self._knowledge.of(table.state[name], table.filled[name], length)
+            whole = self._knowledge.of(table.state[name], table.filled[name], length)
+            self._known[name] = None if whole.all() else whole
         compared = name if node.other is None else pair_name(name, node.other)
         if compared not in table.values:
             return np.full(len(self.symbols), np.nan)
-        return np.where(self._known[name], table.values[compared][node.name], np.nan)
+        column, known = table.values[compared][node.name], self._known[name]
+        return column if known is None else np.where(known, column, np.nan)
 
     def _flag(self, node: Fact) -> I1:
         assert SYSTEM_OF[node.name].kind is Kind.BOOL

@@ -85,8 +85,8 @@ async def test_threshold_is_moved_by_keys_and_says_what_it_does(demo: Program, l
     for _ in range(2):
         await handle.press("PageUp")
     assert await threshold_of(page) > before
-    await handle.press("Home")
-    await expect(page.locator("#outcome")).to_have_attribute("data-count", re.compile(r"^[01]$"), timeout=WAIT_MS)
+    await handle.press("Home")  # the least that was seen, as its number is written: a few steps may lie below the digits
+    await expect(page.locator("#outcome")).to_have_attribute("data-count", re.compile(r"^\d$"), timeout=WAIT_MS)
     await handle.press("ArrowUp")
     await expect(handle).to_have_attribute(
         "aria-valuetext", re.compile(r"^change\(10\) <= -[\d.]+, \d+ firings$"), timeout=WAIT_MS
