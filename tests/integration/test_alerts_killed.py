@@ -46,7 +46,9 @@ def told(hook: Hooks) -> set[str]:
 
 
 def committed(data: Path) -> set[str]:
-    """Ids of the episodes that are stored now."""
+    """Ids of the episodes that are stored now; none in a database whose tables were not made before the program was killed."""
+    if not rows(data, "SELECT 1 FROM sqlite_schema WHERE name = 'alerts'"):
+        return set()
     return {key for (key,) in rows(data, "SELECT alert_id FROM alerts WHERE state <> 'pending'")}
 
 
