@@ -16,7 +16,7 @@ from ..model.portfolio import LOCAL_OWNER
 from ..ports import MarketStore
 from ..rules.history import History
 from ..rules.program import Program, compile_rule
-from .archive import Archive
+from .archive import Archive, Breaks
 from .line import Line
 from .moment import Moments
 from .own_money import OwnMoney
@@ -94,6 +94,7 @@ class _Run:
         self._tuned = tuned
         self._money = OwnMoney(archive, question)
         self._pieces = list(pieces(question))
+        self._broken: dict[str, Breaks] = {}
         self._done = 0
         small = question.steps <= _SIDE_BY_SIDE and len(question.columns) <= _FEW_COLUMNS
         self._room = asyncio.Semaphore(2 if small else 1)
@@ -124,10 +125,18 @@ class _Run:
         question = self._question
         return {
             name: await self._archive.history(
-                name, from_ms, to_ms, sample_ms=question.sample_ms, whales=question.counts_whales, columns=question.columns
+                name, from_ms, to_ms, sample_ms=question.sample_ms, whales=question.counts_whales, columns=question.columns,
+                breaks=(await self._breaks(name)).within(from_ms, to_ms),
             )
             for name in dict.fromkeys((symbol, *question.needs))
-        }
+        }  # fmt: skip
+
+    async def _breaks(self, symbol: str) -> Breaks:
+        """Those of the whole span, asked once."""
+        if symbol not in self._broken:
+            span = self._pieces[0][0], self._pieces[-1][2]
+            self._broken[symbol] = await self._archive.breaks(symbol, *span)
+        return self._broken[symbol]
 
 
 def _unheard(_progress: Progress) -> None:

@@ -45,6 +45,7 @@ class Track:
         self.whole = whole
         self._values: F8 | None = np.empty(size) if whole and self.metric not in (None, "price") else None
         self.true: list[tuple[I8, F8]] = []
+        self.opened: dict[str, float] = {}
         self.seen = False
 
     def keep(self, values: F8, first: int) -> None:
@@ -150,7 +151,7 @@ def look(
     def said(program: Program) -> Along:
         return along(
             program, history, windows=question.windows, others=others, reference=reference, terms=terms,
-            where_true=not track.whole, money=money,
+            where_true=not track.whole, money=money, opened=track.opened,
         )  # fmt: skip
 
     main = said(question.program)
@@ -184,9 +185,7 @@ def told(question: Question, truth: I1, history: History, closed: Flags | None, 
         blind |= history.resting
     if question.rule.scope is Scope.SYMBOL and not seen:
         blind |= ~np.logical_or.accumulate(np.isfinite(history.price))
-    found = truth.copy()
-    found[blind] = UNKNOWN
-    return found
+    return np.where(blind, UNKNOWN, truth).astype(np.int8) if blind.any() else truth
 
 
 def recovery_told(question: Question, recovered: I1, history: History) -> I1:
@@ -229,12 +228,13 @@ def conclude(question: Question, track: Track, *, tuned: bool = True, shown: boo
 def _moments(prices: Strip, asked: int) -> I8:
     """Steps of the asked span with a price, chosen at random, always the same ones."""
     random = np.random.default_rng(7)
-    known = prices.known(asked)
-    count = int(np.count_nonzero(known))
-    if not count:
+    if len(prices) <= asked:
         return np.zeros(0, np.int64)
-    chosen = random.integers(0, count, _RANDOM)
-    return (chosen if count == len(known) else np.flatnonzero(known)[chosen]) + asked
+    chosen = random.integers(asked, len(prices), _RANDOM)
+    if np.isfinite(prices.at(chosen)).all():
+        return chosen
+    known = np.flatnonzero(prices.known(asked)) + asked
+    return random.choice(known, _RANDOM) if len(known) else known
 
 
 def _moves(prices: Strip, at: I8, step_ms: int) -> dict[int, F8]:

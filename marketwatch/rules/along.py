@@ -17,7 +17,7 @@ from .program import Program
 from .reach import Reach, reach
 from .truth import F8, I1, TRUE, Knowledge
 
-_PIECE = 1 << 18
+_PIECE = 1 << 19
 _PROBE = 1 << 14
 """A first short piece shows which condition settles most."""
 
@@ -64,22 +64,25 @@ def along(
     terms: Collection[str] | None = None,
     where_true: bool = False,
     money: Mapping[str, F8] | None = None,
+    opened: dict[str, float] | None = None,
 ) -> Along:
     """Evaluate a program at every step of `history`.
 
     `windows` holds the engine's window of every name in `program.windows`. `others` are histories of the symbols that the
     program names, `reference` that of the reference symbol (correlation, beta): same span, same step. What is not given is
     unknown. `terms`: those to answer, all by default; `where_true`: their values are needed only where the program is true, and
-    may be NaN elsewhere. `money`: as in `Side`.
+    may be NaN elsewhere. `money`: as in `Side`. `opened`: as in `Lane`, from whoever asks about several histories.
     Raises ValueError for histories that do not lie side by side.
     """
     side = Side(history, others or {}, reference, money or {})
     wanted = [node for node in program.terms if terms is None or node.key in terms]
-    lane = Lane(side, windows, knowledge or Knowledge())
+    learned: dict[str, float] = {} if opened is None else opened
+    lane = Lane(side, windows, knowledge or Knowledge(), learned)
     past = reach(program.expression, windows, history.sample_ms)
-    if past is None or len(history) <= _PIECE + past.steps:
+    probe = _PROBE if isinstance(program.expression, Logic) and not learned else 0
+    if past is None or len(history) <= (8 * probe or _PIECE) + past.steps:
         return _whole(program, lane, wanted, where_true=where_true)
-    return _in_pieces(program, lane, wanted, past, where_true=where_true)
+    return _in_pieces(program, lane, wanted, past, probe, where_true=where_true)
 
 
 def _whole(program: Program, lane: Lane, wanted: Sequence[Node], *, where_true: bool) -> Along:
@@ -90,8 +93,9 @@ def _whole(program: Program, lane: Lane, wanted: Sequence[Node], *, where_true: 
     return Along(program, lane.history, truth, number, terms)
 
 
-def _in_pieces(program: Program, lane: Lane, wanted: Sequence[Node], past: Reach, *, where_true: bool) -> Along:
-    """Piece by piece, each with what its windows reach back to: columns that fit into the processor's cache."""
+def _in_pieces(program: Program, lane: Lane, wanted: Sequence[Node], past: Reach, probe: int, *, where_true: bool) -> Along:
+    """Piece by piece, each with what its windows reach back to, so that columns stay near the processor; the first may be a
+    short one."""
     history = lane.history
     size, sample_ms = len(history), history.sample_ms
     truth: I1 | None = np.empty(size, np.int8) if program.kind is Kind.BOOL else None
@@ -100,8 +104,8 @@ def _in_pieces(program: Program, lane: Lane, wanted: Sequence[Node], past: Reach
     bucket = past.grid_ms // sample_ms
     piece = -(-max(_PIECE, 2 * past.steps) // bucket) * bucket
     lead = -history.from_ms % past.grid_ms // sample_ms
-    probe = [lead + bucket * (_PROBE // bucket + 1)] if isinstance(program.expression, Logic) else []
-    edges = [0, *probe, *range(lead + piece, size, piece), size]
+    first = [lead + bucket * (probe // bucket + 1)] if probe else []
+    edges = [0, *first, *range(lead + piece, size, piece), size]
     for start, end in pairwise(edges):
         inner, own = lane.part(start, end, past)
         found = _whole(program, inner, wanted, where_true=where_true)

@@ -43,16 +43,31 @@ class Buckets:
         """Accumulated inside each bucket: (buckets, steps); the last column holds the closed buckets."""
         return accumulate(self.cut(column, fill), axis=1)
 
+    def spread(self, values: F8) -> F8:
+        """At every step the value of its bucket."""
+        if self.fine:
+            return self.flat(values)
+        cells = np.empty((self.count, self.per))
+        cells[:] = values[:, np.newaxis]
+        return self.flat(cells)
+
+    def closing(self, column: F8) -> F8:
+        """The last value of each closed bucket; NaN for the one that is open at the end."""
+        values = np.full(self.count, np.nan)
+        closed = column[self.per - 1 - self.lead :: self.per]
+        values[: len(closed)] = closed
+        return values
+
     def before(self, closed: F8, nothing: float) -> F8:
         """At every step the value of the bucket before the open one."""
         shifted = np.full(self.count, nothing)
         shifted[1:] = closed[:-1]
-        return self.flat(np.repeat(shifted, self.per))
+        return self.spread(shifted)
 
     @cached_property
     def number(self) -> F8:
         """At every step the place of its bucket, from 0."""
-        return self.flat(np.repeat(np.arange(self.count, dtype=np.float64), self.per))
+        return self.spread(np.arange(self.count, dtype=np.float64))
 
     @cached_property
     def elapsed_s(self) -> F8:

@@ -36,11 +36,9 @@ class WindowColumns:
         """A metric at every step."""
         value: F8 = getattr(self, f"_{name}")
         if self._settled:
-            begun, stale = self._begun, None if self._knowledge.stale else self._h.stale
-            if begun or stale is not None:
-                value = value.copy() if stale is None else np.where(stale, np.nan, value)
-                value[:begun] = np.nan
-            return value
+            value[: self._begun] = np.nan  # of all metrics of the window, so those that share parts of it may share this
+            stale = None if self._knowledge.stale else self._h.stale
+            return value if stale is None else np.where(stale, np.nan, value)
         known = self._known & self._enough
         return value if known.all() else np.where(known, value, np.nan)
 
@@ -80,8 +78,11 @@ class WindowColumns:
     @cached_property
     def prices(self) -> Moments:
         """Count, mean and squared deviations of the window's prices."""
+        return self._moments()
+
+    def _moments(self, *, newest: bool = False) -> Moments:
         if self._b.fine:
-            return sliding.moments(self._h.price, self.window.length)
+            return sliding.moments(self._h.price, self.window.length, newest=newest)
         closed, before = sliding.moments(self._ends, self._closed), self._b.before
         known, mean, squares = before(closed.known, 0.0), before(closed.mean, np.nan), before(closed.squares, 0.0)
         return _with_head(known, mean, squares, self._price)
@@ -123,12 +124,13 @@ class WindowColumns:
         return self._b.before(closed, 0.0) + self._b.flat(running)
 
     def _best(self, column: F8) -> F8:
-        """Highest of the window."""
+        """Highest of the window. On a coarse grid that of the closed buckets and of the last steps, as many as a bucket has:
+        those before the open bucket are in the window, too."""
         if self._b.fine:
             return sliding.highest(column, self.window.length)
-        running = self._b.running(column, np.fmax.accumulate, np.nan)
-        closed = sliding.highest(np.ascontiguousarray(running[:, -1]), self._closed)
-        return np.fmax(self._b.before(closed, np.nan), self._b.flat(running))
+        recent = sliding.highest(column, self._b.per)
+        closed = sliding.highest(self._b.closing(recent), self._closed)
+        return np.fmax(self._b.before(closed, np.nan), recent)
 
     # Prices
 
@@ -146,8 +148,10 @@ class WindowColumns:
 
     @property
     def _zscore(self) -> F8:
-        std = self._price_std
-        return self.prices.away / np.where(std > 0.0, std, np.nan)
+        prices = self._moments(newest=True)
+        assert prices.away is not None
+        std = np.sqrt(prices.squares / self._filled)
+        return prices.away / np.where(std > 0.0, std, np.nan)
 
     @property
     def _wma(self) -> F8:
@@ -194,7 +198,7 @@ class WindowColumns:
         if self._settled:
             earlier = np.full(places, np.nan)
             earlier[self._closed :] = self._ends[: max(0, places - self._closed)]
-            return 100.0 * (self._price / self._b.flat(np.repeat(earlier, self._b.per)) - 1.0)
+            return 100.0 * (self._price / self._b.spread(earlier) - 1.0)
         known = np.where(np.isnan(self._ends), places, np.arange(places))
         coming = np.minimum.accumulate(known[::-1])[::-1]
         number = self._b.number.astype(np.int64)

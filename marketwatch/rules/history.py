@@ -53,6 +53,8 @@ class History:
     missed: Flags | None = None
     started: bool = False
     """There was a price before the first step: a part of a longer history."""
+    ends: I8 | None = None
+    """Of a history of stretches with whales: the end of each step."""
 
     def __len__(self) -> int:
         return len(self.price)
@@ -65,8 +67,28 @@ class History:
             stale=None if self.stale is None else self.stale[first:end],
             missed=None if self.missed is None else self.missed[first:end],
             started=self.started or self._first_known < first,
+            ends=None if self.ends is None else self.ends[first:end],
             **{name: getattr(self, name)[first:end] for name in _COLUMNS},
         )
+
+    def gathered(self, spans: Sequence[tuple[int, int]]) -> History:
+        """The steps of some spans, in order, as if they followed each other. Where all but the ends of the last one lie on a
+        grid, buckets of that grid are what they were.
+        """
+        columns: dict[str, Any] = {name: gathered(getattr(self, name), spans) for name in _COLUMNS}
+        return replace(
+            self,
+            from_ms=self.from_ms + spans[0][0] * self.sample_ms,
+            stale=None if self.stale is None else gathered(self.stale, spans),
+            missed=None if self.missed is None else gathered(self.missed, spans),
+            started=self.started or self._first_known < spans[0][0],
+            ends=gathered(self.end_ms, spans) if len(self.whales) else None,
+            **columns,
+        )
+
+    def begins_in(self, spans: Sequence[tuple[int, int]]) -> bool:
+        """Whether the first price, if there is one, is not later than the first span, as `gathered` needs it."""
+        return self.started or self._first_known < spans[0][1] or self._first_known >= spans[-1][1]
 
     @cached_property
     def _first_known(self) -> int:
@@ -90,8 +112,17 @@ class History:
     @property
     def end_ms(self) -> I8:
         """The end of each step: the time of its tick."""
+        if self.ends is not None:
+            return self.ends
         ends: I8 = self.from_ms + self.sample_ms * np.arange(1, len(self) + 1, dtype=np.int64)
         return ends
+
+
+def gathered(column: NDArray[Any], spans: Sequence[tuple[int, int]]) -> NDArray[Any]:
+    """The parts of a column one after the other; one that says the same throughout takes no memory then, either."""
+    if column.strides == (0,):
+        return np.broadcast_to(column[0], sum(end - first for first, end in spans))
+    return np.concatenate([column[first:end] for first, end in spans])
 
 
 def densify(
@@ -117,7 +148,7 @@ def densify(
     first = from_ms // step
     size = -(-to_ms // step) - first
     rows = _Rows(columns.time_ms, first * step, step, size)
-    gap = rows.held(columns.gap)
+    gap = rows.held(columns.gap) if columns.gap.any() else np.zeros(size, np.bool_)
     lost = _lost(gaps, columns.symbol, first * step, step, size)
     if lost is not None:
         gap = gap | lost
@@ -141,45 +172,44 @@ def densify(
     large = np.sort(np.asarray(whales, np.int64))
     stale, missed = (rested(quiet, columns.symbol, cause, from_ms=first * step, step=step, size=size) for cause in QuietCause)
     return History(
-        columns.symbol, step, first * step, gap=gap, whales=large, stale=stale, missed=missed, started=False, **filled
-    )
+        columns.symbol, step, first * step, gap=gap, whales=large, stale=stale, missed=missed, started=False, ends=None,
+        **filled,
+    )  # fmt: skip
 
 
 class _Rows:
-    """Which row holds at each step: `own` says where a step has one itself (True: everywhere)."""
+    """Which row holds at each step: that of the step itself, else the last one before it."""
 
     def __init__(self, time_ms: I8, from_ms: int, step: int, size: int) -> None:
         self._size = size
-        self._before = int(np.searchsorted(time_ms, from_ms))
-        self._end = int(np.searchsorted(time_ms, from_ms + size * step))
-        inside = time_ms[self._before : self._end]
-        whole = len(inside) == size and int(inside[0]) == from_ms and bool((inside[1:] - inside[:-1] == step).all())
-        self._row: I8 | None = None if whole else self._spread((time_ms // step) - from_ms // step)
-        if whole:
-            self.own: Flags = np.broadcast_to(np.True_, size)
+        first, self._end = (int(np.searchsorted(time_ms, edge)) for edge in (from_ms, from_ms + size * step))
+        inside = time_ms[first : self._end]
+        self._whole = len(inside) == size and int(inside[0]) == from_ms and bool((inside[1:] - inside[:-1] == step).all())
+        self._first = first if self._whole else max(0, first - 1)
+        self._places = None if self._whole else (time_ms[self._first : self._end] - from_ms) // step
 
-    def _spread(self, places: I8) -> I8:
-        """For each step the row that holds there, -1 where none does yet."""
-        row = np.full(self._size, -1, np.int64)
-        self.own = np.zeros(self._size, np.bool_)
-        inside = np.arange(self._before, self._end)
-        row[places[inside]] = inside
-        self.own[places[inside]] = True
-        if self._size and row[0] < 0 and self._before:
-            row[0] = self._before - 1
-        return np.maximum.accumulate(row)
+    @cached_property
+    def own(self) -> Flags:
+        """Where a step has a row itself."""
+        if self._places is None:
+            return np.broadcast_to(np.True_, self._size)
+        own = np.zeros(self._size, np.bool_)
+        own[self._places[self._places >= 0]] = True
+        return own
+
+    @cached_property
+    def _lasts(self) -> I8:
+        """For how many steps each row holds; before them the steps before the first row."""
+        assert self._places is not None
+        return np.diff(self._places.clip(0), prepend=0, append=self._size)
 
     def held(self, column: NDArray[Any]) -> NDArray[Any]:
         """A column at each step, NaN, 0 or False before the first row; the column itself where every step has a row."""
-        if self._row is None:
-            return column[self._before : self._end]
-        nothing = np.nan if column.dtype.kind == "f" else 0
-        if not len(column):
-            return np.full(self._size, nothing, column.dtype)
-        values: NDArray[Any] = column[self._row]
-        if self._row[0] < 0:
-            values[: int(np.searchsorted(self._row, 0))] = nothing
-        return values
+        rows = column[self._first : self._end]
+        if self._whole:
+            return rows
+        nothing = np.array([np.nan if column.dtype.kind == "f" else 0], column.dtype)
+        return np.repeat(np.concatenate([nothing, rows]), self._lasts)
 
 
 def _lost(gaps: Sequence[Gap], symbol: str, from_ms: int, step: int, size: int) -> Flags | None:

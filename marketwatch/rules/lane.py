@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..model.metrics import Window
 from . import sliding
@@ -13,7 +14,7 @@ from .buckets import Buckets
 from .catalogue import INTERVALS
 from .columns import WindowColumns
 from .derived import Moments, derived_grid, statistic
-from .history import History
+from .history import History, gathered
 from .holdings import Holding
 from .nodes import (
     Apply,
@@ -31,10 +32,12 @@ from .nodes import (
     WhaleCount,
     walk,
 )
-from .reach import Reach, effort, left_open, reach, stretches
+from .reach import Reach, Stretch, effort, left_open, reach, stretches
 from .running import along_open
 from .studies import along_candles
 from .truth import F8, FALSE, I1, TRUE, Flags, Knowledge, arithmetic, compare, crossing, known_flags
+
+T = TypeVar("T", bound=np.generic)
 
 
 class Side(NamedTuple):
@@ -58,6 +61,31 @@ class Side(NamedTuple):
         others = {name: one.part(first, end) for name, one in self.others.items()}
         money = {name: np.broadcast_to(one, len(self.history))[first:end] for name, one in self.money.items()}
         return Side(self.history.part(first, end), others, reference, money)
+
+    def gathered(self, spans: Sequence[tuple[int, int]]) -> Side | None:
+        """The steps of some spans, in order, as if they followed each other; None where that would change what is known."""
+        named = {**self.others, "": self.history} | ({} if self.reference is None else {" ": self.reference})
+        if not all(one.begins_in(spans) for one in named.values()):
+            return None
+        reference = None if self.reference is None else self.reference.gathered(spans)
+        others = {name: one.gathered(spans) for name, one in self.others.items()}
+        money = {name: gathered(np.broadcast_to(one, len(self.history)), spans) for name, one in self.money.items()}
+        return Side(self.history.gathered(spans), others, reference, money)
+
+
+class Parts(NamedTuple):
+    """A lane of some stretches of another, which lie one after the other in it."""
+
+    lane: Lane
+    stretches: Sequence[Stretch]
+
+    def spread(self, column: NDArray[T], out: NDArray[T]) -> NDArray[T]:
+        """Put what the lane says to the places of the stretches."""
+        at = 0
+        for seen, start, end in self.stretches:
+            out[start:end] = column[at + start - seen : at + end - seen]
+            at += end - seen
+        return out
 
 
 class Lane:
@@ -106,15 +134,14 @@ class Lane:
 
     def column_where(self, node: Node, asked: Flags) -> F8:
         """As `column`, but NaN is allowed where it is not asked for."""
+        if not asked.any():
+            return self._unknown()
         if node.kind is Kind.BOOL:
             return self._truth_where(node, asked).astype(np.float64)
         parts = self._stretches(node, asked)
         if parts is None:
             return self.column(node)
-        found = self._unknown()
-        for start, end, lane, own in parts:
-            found[start:end] = lane.column(node)[own]
-        return found
+        return parts.spread(parts.lane.column(node), self._unknown())
 
     def part(self, start: int, end: int, past: Reach) -> tuple[Lane, slice]:
         """A lane of its own for the steps `[start, end)` and what their past reaches back to, and where they stand in it."""
@@ -125,22 +152,22 @@ class Lane:
         return lane, slice(start - seen, None)
 
     def _truth_where(self, node: Node, asked: Flags) -> I1:
-        """As `truth`, but unknown is allowed where it is not asked for."""
+        """As `truth`, but unknown is allowed where it is not asked for. Something is."""
         parts = self._stretches(node, asked)
         if parts is None:
             return self.truth(node)
-        found: I1 = np.zeros(len(self.history), np.int8)
-        for start, end, lane, own in parts:
-            found[start:end] = lane.truth(node)[own]
-        return found
+        return parts.spread(parts.lane.truth(node), np.zeros(len(self.history), np.int8))
 
-    def _stretches(self, node: Node, asked: Flags) -> list[tuple[int, int, Lane, slice]] | None:
+    def _stretches(self, node: Node, asked: Flags) -> Parts | None:
         """The stretches to look at for what is asked; None where the whole lane costs no more."""
         past = reach(node, self._windows, self.history.sample_ms)
         if past is None or all(one.key in self._values for one in walk(node) if isinstance(one, Term)):
             return None
-        found = stretches(asked, past.steps)
-        return None if found is None else [(start, end, *self.part(start, end, past)) for start, end in found]
+        found = stretches(asked, past, self.history.from_ms, self.history.sample_ms)
+        if found is None:
+            return None
+        side = self._side.gathered([(one.seen, one.end) for one in found])
+        return None if side is None else Parts(Lane(side, self._windows, self._knowledge, self._open), found)
 
     def _join(self, operator: str, operands: Sequence[Node], out: I1) -> None:
         """`and`, `or`: what settles most for the least effort comes first, and what is settled nobody asks the others."""
@@ -279,7 +306,7 @@ class Lane:
         ))  # fmt: skip
         first = np.full(len(ends), np.nan)
         first[length - 1 :] = ends[: max(0, len(ends) - length + 1)]
-        oldest = buckets.flat(np.repeat(first, buckets.per))
+        oldest = buckets.spread(first)
         return statistic(node.name, closed, oldest, inner, buckets.number + 1.0, length, self._knowledge)
 
 

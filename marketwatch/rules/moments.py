@@ -9,13 +9,14 @@ by Chan's formula; nothing is subtracted there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .truth import F8
 
-_PIECE = 131_072
+_PIECE = 262_144
 _STRETCH = 1024
 _LEFT = 1e-6
 """Squared deviations of a window below this share of those from the stretch's mean are not trusted to subtraction: its rounding
@@ -73,11 +74,11 @@ def half(block: F8, *, backward: bool, clean: bool) -> Half:
     return Half(anchor, deviation, known, total, mean, np.maximum(squares - total * mean, 0.0))
 
 
-def window_moments(length: int, column: F8) -> tuple[F8, ...]:
-    """Count, mean, squared deviations, and how far the newest value is from the mean. The first `length` values have nothing
-    before them."""
+def window_moments(length: int, column: F8, *, newest: bool = False) -> tuple[F8, ...]:
+    """Count, mean, squared deviations, and with `newest` how far the newest value is from the mean. The first `length` values
+    have nothing before them."""
     column = np.ascontiguousarray(column)
-    found = tuple(np.empty(len(column)) for _ in range(4))
+    found = tuple(np.empty(len(column)) for _ in range(4 if newest else 3))
     _put(found, 0, _exact(length, column[:length]))
     stretch = max(_STRETCH, 4 * length)
     most = max(1, _PIECE // stretch) * stretch
@@ -96,47 +97,61 @@ def window_moments(length: int, column: F8) -> tuple[F8, ...]:
 
 
 def _put(found: tuple[F8, ...], at: int, values: tuple[F8, ...]) -> None:
-    for whole, part in zip(found, values, strict=True):
+    """Write those of the values that are wished for."""
+    for whole, part in zip(found, values, strict=False):
         whole[at : at + len(part)] = part
 
 
 def _even(length: int, column: F8, found: tuple[F8, ...]) -> None:
-    """Fill `found` (mean, squared deviations, newest minus mean), each (rows, width): a row is a stretch of windows, and the
-    first of all begins with the first value of `column`."""
-    mean, squares, away = found
-    rows, width = mean.shape
+    """Fill `found` (mean, squared deviations, perhaps newest minus mean), each (rows, width): a row is a stretch of windows,
+    and the first of all begins with the first value of `column`.
+
+    All rows are worked on as one long one, which is several times as fast; sums that reach into the next row are nobody's.
+    """
+    rows, width = found[0].shape
     stride = column.strides[0]
     spans = np.ndarray((rows, length - 1 + width), np.float64, column, strides=(width * stride, stride))
     anchor = spans.mean(axis=1, keepdims=True)
     deviation = spans - anchor
-    rooms = np.empty_like(deviation), np.empty_like(deviation)
-    away[:] = deviation[:, length - 1 :]
-    np.divide(_added(deviation, length, rooms)[:, :width], length, out=mean)
-    np.square(deviation, out=deviation)
-    whole = _added(deviation, length, rooms)[:, :width]
-    np.multiply(mean, mean, out=squares)
-    squares *= -length
-    squares += whole
-    away -= mean
-    mean += anchor
-    whole *= _LEFT
-    for row in np.flatnonzero((squares < whole).any(axis=1)).tolist():
-        _put((mean[row], squares[row], away[row]), 0, tuple(one[length - 1 :] for one in _exact(length, spans[row])[1:]))
+
+    def windows(flat: NDArray[Any]) -> NDArray[Any]:
+        return flat.reshape(rows, -1)[:, :width]
+
+    values = deviation.reshape(-1)
+    one, two, three = (np.empty(len(values)) for _ in range(3))
+    with np.errstate(all="ignore"):  # of what is nobody's
+        total, mean = added(values, length, (one, two))
+        np.divide(total, length, out=mean)
+        np.add(windows(mean), anchor, out=found[0])
+        if len(found) == 3:
+            np.subtract(deviation[:, length - 1 :], windows(mean), out=found[2])
+        total *= mean
+        np.square(values, out=values)
+        whole, _ = added(values, length, (mean, three))
+        np.subtract(whole, total, out=total)
+        whole *= _LEFT
+        found[1][:] = windows(total)
+        doubtful = np.flatnonzero(windows(total < whole).any(axis=1))
+    if len(doubtful):
+        for result, exact in zip(found, _exact(length, spans[doubtful].reshape(-1))[1:], strict=False):
+            result[doubtful] = exact.reshape(len(doubtful), -1)[:, length - 1 :]
 
 
-def _added(values: F8, length: int, rooms: tuple[F8, F8]) -> F8:
-    """The sum of every `length` values in a row, at the place of the first of them, from sums of fewer: nothing is subtracted.
+def added(values: F8, length: int, rooms: tuple[F8, F8]) -> tuple[F8, F8]:
+    """The sum of every `length` values, at the place of the first of them, from sums of fewer: nothing is subtracted. The last
+    `length - 1` places are nobody's.
 
-    `rooms`: two arrays like `values` to work in, one of them the answer. All rows are added as one long one, which is several
-    times as fast; sums that reach into the next row are nobody's.
+    `rooms`: two arrays like `values` to work in; the first of the answer holds the sums, the other is free again.
     """
-    ones, width = values.reshape(-1), 1
-    found, room, other = ones, *(one.reshape(-1) for one in rooms)
+    found, width = values, 1
+    room, other = rooms
+    if length == 1:
+        other[:] = values
     for twice in _doubled(length):
-        more = (found if twice else ones)[width:]
+        more = (found if twice else values)[width:]
         found = np.add(found[: len(more)], more, out=room[: len(more)])
         width, room, other = 2 * width if twice else width + 1, other, room
-    return other.reshape(values.shape)
+    return other, room
 
 
 def _doubled(length: int) -> Iterator[bool]:

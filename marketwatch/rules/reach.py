@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,9 +12,9 @@ from .derived import derived_grid
 from .nodes import Crosses, Derived, Fact, Indicator, Metric, Node, Term, WhaleCount
 from .truth import Flags
 
-_STRETCH = 4096
+_STRETCH = 512
 _ONCE = 12_000
-"""What it costs to begin a stretch, in steps."""
+"""What it costs to ask for stretches at all, in steps."""
 _WORTH = 0.8
 _QUICK = {"change": 2, "high": 3, "low": 3, "drawdown": 3}
 _SLOW = 8
@@ -59,18 +59,42 @@ def effort(node: Node) -> int:
     return inner + isinstance(node, Crosses | Term)
 
 
-def stretches(asked: Flags, steps: int = 0) -> list[tuple[int, int]] | None:
-    """`[first, end)` of stretches that hold all steps that are asked for; None where it costs about as much to take them all,
-    if each stretch needs `steps` before it."""
-    size = len(asked)
+class Stretch(NamedTuple):
+    """The steps `[start, end)` are asked for, and depend on what is from `seen` on. Both edges lie on the grid of the reach."""
+
+    seen: int
+    start: int
+    end: int
+
+
+def stretches(asked: Flags, past: Reach, from_ms: int, sample_ms: int) -> list[Stretch] | None:
+    """Stretches that hold all steps that are asked for, in order and apart; None where it costs about as much to take them all.
+
+    `from_ms`: the start of the first step.
+    """
+    size, bucket, lead = len(asked), past.grid_ms // sample_ms, from_ms % past.grid_ms // sample_ms
     touched = np.logical_or.reduceat(asked, np.arange(0, size, _STRETCH)) if size else asked
-    edges = np.diff(touched, prepend=False, append=False).nonzero()[0].tolist()
-    found = [(first * _STRETCH, min(size, end * _STRETCH)) for first, end in zip(edges[::2], edges[1::2], strict=True)]
-    cost = sum(end - first + min(first, steps) + _ONCE for first, end in found)
-    return None if cost > _WORTH * size else found
+    found: list[Stretch] = []
+    for first, end in _runs(touched):
+        begin, stop = max(0, _floor(first * _STRETCH, bucket, lead)), min(size, -_floor(-end * _STRETCH, bucket, -lead))
+        seen = max(0, _floor(begin - past.steps, bucket, lead))
+        if found and seen <= found[-1].end:
+            found[-1] = found[-1]._replace(end=stop)
+        else:
+            found.append(Stretch(seen, begin, stop))
+    return None if sum(one.end - one.seen for one in found) + _ONCE > _WORTH * size else found
+
+
+def _runs(flags: Flags) -> Iterator[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(flags, prepend=False, append=False)).tolist()
+    return zip(edges[::2], edges[1::2], strict=True)
+
+
+def _floor(step: int, bucket: int, lead: int) -> int:
+    """The last step up to this one at which a bucket begins; the first bucket began `lead` steps before the first step."""
+    return (step + lead) // bucket * bucket - lead
 
 
 def left_open(asked: Flags) -> float:
     """How much of the work is still to be done for what is asked, from 0 to 1."""
-    found = stretches(asked)
-    return 1.0 if found is None else sum(end - first for first, end in found) / max(1, len(asked))
+    return float(np.logical_or.reduceat(asked, np.arange(0, len(asked), _STRETCH)).mean()) if len(asked) else 0.0

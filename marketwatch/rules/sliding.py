@@ -1,9 +1,10 @@
 """Sliding windows over long columns, vectorised and exact.
 
-A column is cut into blocks as long as the window. A window is then the end of one block and the beginning of the next, so a
-forward and a backward running sum (maximum, ...) inside the blocks give every window with one addition: nothing is ever
-subtracted, so nothing cancels (van Herk's way for extremes, here for sums as well). Long columns are worked on in pieces that
-stay in the processor's cache. Windows at the beginning are as long as there are values. NaN is unknown.
+Sums and extremes of windows come from those of windows half as long: a few passes over the column, and nothing is ever
+subtracted, so nothing cancels. For the rest a column is cut into blocks as long as the window. A window is then the end of one
+block and the beginning of the next, so a forward and a backward running value inside the blocks give every window with one
+step (van Herk's way for extremes). Long columns are worked on in pieces that stay in the processor's cache. Windows at the
+beginning are as long as there are values. NaN is unknown.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .moments import back, blocks, flat, half, window_moments
+from .moments import added, back, blocks, flat, half, window_moments
 from .truth import F8
 
-_PIECE = 32_768
+_PIECE = 131_072
 Kernel = Callable[..., tuple[F8, ...]]
 
 
 class Moments(NamedTuple):
-    """Known values in the window, their mean, the sum of their squared deviations, and the newest value minus the mean."""
+    """Known values in the window, their mean, the sum of their squared deviations, and, where it is asked for, the newest value
+    minus the mean."""
 
     known: F8
     mean: F8
     squares: F8
-    away: F8
+    away: F8 | None = None
 
 
 class Slide(NamedTuple):
@@ -52,9 +54,9 @@ def lowest(column: F8, length: int) -> F8:
     return -highest(-column, length)
 
 
-def moments(column: F8, length: int) -> Moments:
-    """Count, mean and squared deviations of the known values of each window."""
-    return Moments(*window_moments(length, column))
+def moments(column: F8, length: int, *, newest: bool = False) -> Moments:
+    """Count, mean and squared deviations of the known values of each window; `newest`: and how far the last one is away."""
+    return Moments(*window_moments(length, column, newest=newest))
 
 
 def weighted(column: F8, length: int) -> tuple[F8, F8]:
@@ -88,13 +90,21 @@ def _join(forward: F8, backward: F8, join: Callable[[F8, F8], F8]) -> F8:
 
 
 def _sums(length: int, column: F8) -> tuple[F8]:
-    block = np.nan_to_num(blocks(column, length), nan=0.0)
-    return (flat(_join(np.cumsum(block, axis=1), back(block, np.cumsum), np.add), len(column)),)
+    whole = np.zeros(len(column) + length - 1)
+    np.copyto(whole[length - 1 :], column, where=~np.isnan(column))
+    total, _ = added(whole, length, (np.empty_like(whole), np.empty_like(whole)))
+    return (total[: len(column)],)
 
 
 def _highest(length: int, column: F8) -> tuple[F8]:
-    block, best = blocks(column, length), np.fmax.accumulate
-    return (flat(_join(best(block, axis=1), back(block, best), np.fmax), len(column)),)
+    """The highest of two values, of four, eight, and so on; the last two parts overlap."""
+    found, room, other, width = column, np.empty_like(column), np.empty_like(column), 1
+    while width < min(length, len(column)):
+        more = min(width, length - width)
+        np.fmax(found[more:], found[: len(found) - more], out=room[more:])
+        room[:more] = found[:more]
+        found, room, other, width = room, other, room, width + more
+    return (found.copy() if found is column else found,)
 
 
 def _weighted(length: int, column: F8) -> tuple[F8, F8]:

@@ -8,14 +8,15 @@ the rows serve.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..ports import SampleColumns
-from .packing import count_of, pack_floats, pack_whole, unpack
+from .packing import pack_floats, pack_whole
+from .unpacking import count_of, unpack
 
 HOUR_MS = 3_600_000
 ROWS_AT_ONCE = 8_000
@@ -103,11 +104,13 @@ def joined(
             columns[name] = np.broadcast_to(np.array(np.nan if kind is np.float64 else 0, kind), edges[-1])
             continue
         out = columns[name] = np.empty(edges[-1], kind)
-        for at, (start, end) in zip(parts, pairwise(edges), strict=True):
-            if at in blocks:
-                unpack(blocks[at][name], out[start:end])
+        for packed, places in groupby(range(len(parts)), lambda place: parts[place] in blocks):
+            run = list(places)
+            part = out[edges[run[0]] : edges[run[-1] + 1]]
+            if packed:
+                unpack([blocks[parts[place]][name] for place in run], part)
             else:
-                out[start:end] = getattr(rows[at], name)
+                np.concatenate([getattr(rows[parts[place]], name) for place in run], out=part)
     return SampleColumns(symbol, _sample_ms(parts, blocks, rows), **columns)
 
 
@@ -118,7 +121,7 @@ def _sample_ms(parts: Sequence[int], blocks: dict[int, dict[str, bytes]], rows: 
             return rows[at].sample_ms
         if at in blocks:
             steps = np.empty(count_of(blocks[at]["sample_ms"]), np.int64)
-            unpack(blocks[at]["sample_ms"], steps)
+            unpack([blocks[at]["sample_ms"]], steps)
             return int(steps[-1])
     return 0
 

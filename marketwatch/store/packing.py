@@ -14,20 +14,16 @@ Prices and quantities of a venue are decimal fractions: most columns take one to
 from __future__ import annotations
 
 import struct
-from typing import Any
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import StoreError
-
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 VERSION = 1
-_HEAD = struct.Struct("<BBBbIIqI8x")
-_CONSTANT, _RANGE, _WHOLE, _DECIMAL, _RAW = range(5)
-_CONSTANT_FLOAT = 5
+HEAD = struct.Struct("<BBBbIIqI8x")
+CONSTANT, RANGE, WHOLE, DECIMAL, RAW, CONSTANT_FLOAT = range(6)
 _MOST_DECIMALS = 9
 _EXACT = 2.0**53
 _SPARE = 64
@@ -39,21 +35,21 @@ def pack_whole(column: I8) -> bytes:
     steps = np.diff(column)
     if not len(steps) or (steps == steps[0]).all():
         step = int(steps[0]) if len(steps) else 0
-        return _framed(_RANGE if step else _CONSTANT, 0, 0, len(column), 0, int(column[0]), struct.pack("<q", step))
+        return _framed(RANGE if step else CONSTANT, 0, 0, len(column), 0, int(column[0]), struct.pack("<q", step))
     base, width, body = _offsets(column)
-    return _framed(_WHOLE, width, 0, len(column), 0, base, body)
+    return _framed(WHOLE, width, 0, len(column), 0, base, body)
 
 
 def pack_floats(column: F8) -> bytes:
     """A float64 column; NaN is a value like others."""
     if (column == column[0]).all() or np.isnan(column).all():
         bits = int(column[:1].astype("<f8").view("<i8")[0])
-        return _framed(_CONSTANT_FLOAT, 0, 0, len(column), 0, bits, b"")
+        return _framed(CONSTANT_FLOAT, 0, 0, len(column), 0, bits, b"")
     for exponent in range(_MOST_DECIMALS + 1):
         packed = _decimal(column, exponent)
         if packed is not None:
             return packed
-    return _framed(_RAW, 8, 0, len(column), 0, 0, column.astype("<f8").tobytes())
+    return _framed(RAW, 8, 0, len(column), 0, 0, column.astype("<f8").tobytes())
 
 
 def _decimal(column: F8, exponent: int) -> bytes | None:
@@ -70,7 +66,7 @@ def _decimal(column: F8, exponent: int) -> bytes | None:
     if width > 4:
         return None
     body += odd.astype("<u4").tobytes() + column[odd].astype("<f8").tobytes()
-    return _framed(_DECIMAL, width, exponent, len(column), len(odd), base, body)
+    return _framed(DECIMAL, width, exponent, len(column), len(odd), base, body)
 
 
 def _offsets(column: I8) -> tuple[int, int, bytes]:
@@ -80,47 +76,4 @@ def _offsets(column: I8) -> tuple[int, int, bytes]:
 
 
 def _framed(kind: int, width: int, exponent: int, count: int, odd: int, base: int, body: bytes) -> bytes:
-    return _HEAD.pack(VERSION, kind, width, exponent, count, odd, base, crc32(body)) + body
-
-
-def count_of(data: bytes) -> int:
-    """How many values there are."""
-    return int(_HEAD.unpack_from(data)[4])
-
-
-def unpack(data: bytes, out: NDArray[Any]) -> None:
-    """Write a column's values to `out`, of the column's length. Raises StoreError for bytes that are not what was packed."""
-    try:
-        version, kind, width, exponent, count, odd, base, checksum = _HEAD.unpack_from(data)
-        if version != VERSION or count != len(out) or checksum != crc32(memoryview(data)[_HEAD.size :]):
-            raise ValueError(f"version {version}, {count} values")
-        _fill(data, kind, width, exponent, odd, base, out)
-    except (struct.error, ValueError, TypeError) as error:
-        raise StoreError(f"A packed column of samples is damaged ({error}).") from error
-
-
-def _fill(data: bytes, kind: int, width: int, exponent: int, odd: int, base: int, out: NDArray[Any]) -> None:
-    if kind == _CONSTANT:
-        out[:] = base
-    elif kind == _CONSTANT_FLOAT:
-        out[:] = np.int64(base).view(np.float64)
-    elif kind == _RANGE:
-        (step,) = struct.unpack_from("<q", data, _HEAD.size)
-        out[:] = np.arange(base, base + step * len(out), step)
-    elif kind == _RAW:
-        out[:] = np.frombuffer(data, "<f8", len(out), _HEAD.size)
-    elif kind in (_WHOLE, _DECIMAL):
-        np.add(
-            np.frombuffer(data, f"<u{width}", len(out), _HEAD.size),
-            out.dtype.type(base),
-            out=out,
-            dtype=out.dtype,
-            casting="unsafe",
-        )
-        if exponent:
-            out /= 10.0**exponent
-        if odd:
-            at = _HEAD.size + width * len(out)
-            out[np.frombuffer(data, "<u4", odd, at)] = np.frombuffer(data, "<f8", odd, at + 4 * odd)
-    else:
-        raise ValueError(f"kind {kind}")
+    return HEAD.pack(VERSION, kind, width, exponent, count, odd, base, crc32(body)) + body

@@ -14,6 +14,7 @@ FROM samples WHERE symbol_id = $1 AND time >= $2 AND time < $3 ORDER BY time LIM
 -- name: blocks
 SELECT time, field, data FROM sample_blocks
 WHERE symbol_id = $1 AND time >= $2 AND time < $3 AND field >= 0 AND (CAST($4 AS bigint) >> field) & 1 = 1
+AND (field <> 1 OR time >= $5)
 ORDER BY time, field
 
 -- name: block_ends

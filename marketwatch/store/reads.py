@@ -109,8 +109,7 @@ class Reads(ABC):
     ) -> SampleColumns:
         """Whole hours from their blocks; what has none from its rows, some thousand at a time."""
         last = to_ms - HOUR_MS + 1
-        found = await self._rows("blocks", symbol_id, from_ms, last, mask_of(columns)) if last > from_ms else []
-        blocks = grouped(found)
+        blocks = await self._blocks(symbol_id, from_ms, last, columns) if last > from_ms else {}
         rows = {int(row[0]): decode_samples(symbol, [row]) for row in held}
         for start, end in holes(blocks, from_ms, to_ms):
             at = start
@@ -120,6 +119,15 @@ class Reads(ABC):
                 if len(part) < ROWS_AT_ONCE:
                     break
         return await asyncio.to_thread(joined, symbol, blocks, rows, columns)
+
+    async def _blocks(self, symbol_id: int, from_ms: int, to_ms: int, columns: Collection[str]) -> dict[int, dict[str, bytes]]:
+        """Those that start in the span; the step of the samples with the newest one alone."""
+        wanted = mask_of(columns)
+        blocks = grouped(await self._rows("blocks", symbol_id, from_ms, to_ms, wanted, to_ms - HOUR_MS))
+        newest = max(blocks, default=to_ms)
+        if newest < to_ms - HOUR_MS:
+            blocks |= grouped(await self._rows("blocks", symbol_id, newest, newest + 1, wanted, newest))
+        return blocks
 
     @abstractmethod
     async def _pack(self, hour: Hour) -> None:

@@ -78,6 +78,7 @@ async def test_columns_that_were_not_asked_for_are_unknown(store: DurableStore) 
     found = await store.samples("A", T0, T0 + HOUR_MS, columns=("price",))
     assert np.isnan(found.volume).all()
     assert len(found.volume) == len(found.price) == 360
+    await both(store, "A", T0, LATER)  # the newest hour is long over
     nobody = await store.samples("NOPE", T0, T0 + HOUR_MS, columns=("price",))
     assert len(nobody.price) == 0
 

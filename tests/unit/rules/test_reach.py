@@ -13,7 +13,7 @@ from marketwatch.model.metrics import Window
 from marketwatch.rules import reach
 from marketwatch.rules.along import Along, along
 from marketwatch.rules.program import compile_rule
-from marketwatch.rules.reach import effort, left_open, stretches
+from marketwatch.rules.reach import Reach, effort, left_open, stretches
 from marketwatch.rules.truth import TRUE
 from tests.unit.rules.test_along import a_market, histories, slack, windows
 
@@ -56,17 +56,25 @@ def test_rules_asked_in_stretches_say_what_they_say_of_the_whole(where_true: boo
 
 
 @given(
-    st.lists(st.booleans(), max_size=300).map(lambda flags: np.repeat(np.array(flags, np.bool_), 100)), st.integers(0, 20_000)
+    asked=st.lists(st.booleans(), max_size=300).map(lambda flags: np.repeat(np.array(flags, np.bool_), 100)),
+    steps=st.integers(0, 20_000),
+    bucket=st.sampled_from([1, 60, 3600]),
+    lead=st.integers(0, 4000),
 )
-def test_stretches_hold_every_step_that_is_asked_for(asked: np.typing.NDArray[np.bool_], steps: int) -> None:
-    found = stretches(asked, steps)
+def test_stretches_hold_every_step_that_is_asked_for(
+    asked: np.typing.NDArray[np.bool_], steps: int, bucket: int, lead: int
+) -> None:
+    from_ms = 1_800_000_000_000 // 3_600_000 * 3_600_000 + lead * 1000
+    found = stretches(asked, Reach(steps, bucket * 1000), from_ms, 1000)
     assert 0.0 <= left_open(asked) <= 1.0
     if found is not None:
-        held = np.zeros(len(asked), np.bool_)
-        for first, end in found:
-            assert 0 <= first < end <= len(asked)
-            assert asked[first:end].any()
-            held[first:end] = True
+        held, before = np.zeros(len(asked), np.bool_), -1
+        for seen, start, end in found:
+            assert before < seen <= start < end <= len(asked)
+            assert seen <= max(0, start - steps)
+            assert all(edge in (0, len(asked)) or (from_ms // 1000 + edge) % bucket == 0 for edge in (seen, start, end))
+            assert asked[start:end].any()
+            held[start:end], before = True, end
         assert held[asked].all()
 
 

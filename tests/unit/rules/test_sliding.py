@@ -32,7 +32,8 @@ def plainly(column: F8, length: int) -> dict[str, F8]:
 
 
 def ours(column: F8, length: int) -> dict[str, F8]:
-    found, (weights, weighted) = sliding.moments(column, length), sliding.weighted(column, length)
+    found, (weights, weighted) = sliding.moments(column, length, newest=True), sliding.weighted(column, length)
+    assert found.away is not None
     slide = sliding.slides(column, column, column / column, length)
     return {
         "known": found.known, "mean": found.mean, "squares": found.squares, "away": found.away,
@@ -67,8 +68,9 @@ def test_every_window_is_the_plain_one(seed: int, size: int, length: int, lost: 
 
 
 def test_deviation_of_a_column_that_stands_still_is_exactly_nothing() -> None:
-    found = sliding.moments(np.full(500, 0.1 + 0.2), 60)
+    found = sliding.moments(np.full(500, 0.1 + 0.2), 60, newest=True)
     assert not found.squares.any()
+    assert found.away is not None
     assert not found.away.any()
     assert set(found.mean.tolist()) == {0.1 + 0.2}
 
@@ -80,7 +82,8 @@ def test_moments_of_a_long_walk_are_those_of_the_plain_definition(length: int, s
     random = np.random.default_rng(length)
     column = 60_000 * np.exp(np.cumsum(random.normal(0, 1e-5, 6000) * (random.random(6000) >= still)))
     column[2000:2200] = column[2000]
-    found = sliding.moments(column, length)
+    found = sliding.moments(column, length, newest=True)
+    assert found.away is not None
     windows = np.lib.stride_tricks.sliding_window_view(column, length).astype(np.longdouble)
     mean = windows.mean(axis=1)
     squares = np.square(windows - mean[:, None]).sum(axis=1)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from marketwatch.errors import StoreError
-from marketwatch.store.packing import count_of, pack_floats, pack_whole, unpack
+from marketwatch.store.packing import pack_floats, pack_whole
+from marketwatch.store.unpacking import count_of, unpack
 
 prices = st.integers(1, 10**9).map(lambda ticks: ticks / 100)
 floats = st.floats(allow_nan=True, allow_infinity=True) | prices | st.just(float("nan"))
@@ -17,7 +18,7 @@ floats = st.floats(allow_nan=True, allow_infinity=True) | prices | st.just(float
 
 def back(data: bytes, kind: type[np.generic] = np.float64) -> NDArray[np.generic]:
     out = np.empty(count_of(data), kind)
-    unpack(data, out)
+    unpack([data], out)
     return out
 
 
@@ -56,6 +57,59 @@ def test_damaged_bytes_are_refused(at: int) -> None:
     data = bytearray(pack_floats(np.random.default_rng(1).normal(size=100)))
     data[at] ^= 0x55
     with pytest.raises(StoreError, match="damaged"):
-        unpack(bytes(data), np.empty(100))
+        unpack([bytes(data)], np.empty(100))
     with pytest.raises(StoreError, match="damaged"):
-        unpack(bytes(data[:20]), np.empty(100))
+        unpack([bytes(data[:20])], np.empty(100))
+
+
+def a_block(kind: str, random: np.random.Generator, size: int) -> NDArray[np.float64]:
+    if kind == "constant":
+        return np.full(size, float(random.integers(0, 3)))
+    if kind == "raw":
+        return random.normal(size=size)
+    ticks = 1_000_000 + np.cumsum(random.integers(-3, 4, size) * (100 if kind == "wide" else 1))
+    column = ticks / 100
+    if kind == "odd" and size > 100:
+        column[random.integers(0, size, size // 100)] = random.normal()
+    return np.asarray(column)
+
+
+@given(
+    kinds=st.lists(st.sampled_from(["constant", "raw", "ticks", "wide", "odd"]), max_size=40),
+    sizes=st.sampled_from([(1, 2), (100, 101), (1, 400), (3600, 3601)]),
+    seed=st.integers(0, 2**32),
+)
+def test_blocks_of_any_kinds_come_back_as_one_column(kinds: list[str], sizes: tuple[int, int], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    parts = [a_block(kind, random, int(random.integers(*sizes))) for kind in kinds]
+    column = np.concatenate([np.empty(0), *parts])
+    out = np.full(len(column), np.nan)
+    unpack([pack_floats(part) for part in parts], out)
+    np.testing.assert_array_equal(out, column)
+
+
+@given(
+    steps=st.lists(st.sampled_from([0, 250, 1000]), max_size=12), holes=st.lists(st.booleans(), min_size=12, max_size=12),
+    size=st.integers(1, 5000),
+)  # fmt: skip
+def test_hours_of_times_come_back_as_one_column_whether_they_go_on_or_not(
+    steps: list[int], holes: list[bool], size: int
+) -> None:
+    parts, start = [], 1_800_000_000_000
+    for step, hole in zip(steps, holes, strict=False):
+        start += 7000 if hole else 0
+        parts.append(np.arange(size, dtype=np.int64) * step + start)
+        start += size * step
+    column = np.concatenate([np.empty(0, np.int64), *parts])
+    out = np.zeros(len(column), np.int64)
+    unpack([pack_whole(part) for part in parts], out)
+    np.testing.assert_array_equal(out, column)
+
+
+def test_one_damaged_block_among_many_is_refused_and_told() -> None:
+    blocks = [pack_floats(np.random.default_rng(number).normal(size=50)) for number in range(5)]
+    blocks[3] = blocks[3][:-1] + bytes([blocks[3][-1] ^ 1])
+    with pytest.raises(StoreError, match=r"damaged \(block 3 of 5\)"):
+        unpack(blocks, np.empty(250))
+    with pytest.raises(StoreError, match="damaged"):
+        unpack(blocks[:3], np.empty(151))
