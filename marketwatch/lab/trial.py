@@ -208,8 +208,7 @@ def conclude(question: Question, track: Track, *, tuned: bool = True, shown: boo
     span, prices = track.truth[asked:], track.prices
     values = track.values() if tuned or shown else None
     shut = None if track.closed is None else track.closed[asked:]
-    bare = times(span, None, Timing(), step, shut)
-    waited = times(span, None, Timing(for_ms=timing.for_ms), step, shut) if timing.for_ms else bare
+    bare, waited = _without(question, span, step, shut) or (len(found), len(found))
     trace = None
     if shown and values is not None:
         trace = traced(question, track.symbol, values[asked:], track.first_ms + asked * step)
@@ -223,6 +222,15 @@ def conclude(question: Question, track: Track, *, tuned: bool = True, shown: boo
         None if values is None or not tuned else np.where(track.truth == UNKNOWN, np.nan, values),
         track.recovered if tuned else None, track.closed if tuned else None, asked, trace,
     )  # fmt: skip
+
+
+def _without(question: Question, span: I1, step_ms: int, closed: Flags | None) -> tuple[int, int] | None:
+    """How often the rule would have fired without `for` and hysteresis, and without hysteresis; None where it has neither."""
+    timing = question.rule.timing(-1)
+    if not timing.for_ms and not timing.keep_ms and question.rule.recover is None:
+        return None
+    bare = times(span, None, Timing(), step_ms, closed)
+    return bare, times(span, None, Timing(for_ms=timing.for_ms), step_ms, closed) if timing.for_ms else bare
 
 
 def _moments(prices: Strip, asked: int) -> I8:
