@@ -21,8 +21,7 @@ from .strip import Strip
 from .trace import Trace, traced
 
 HORIZONS_MIN = (5, 15, 60)
-PIECE_STEPS = 500_000
-LONG_PIECE_STEPS = 700_000
+PIECE_STEPS = 700_000
 _RANDOM = 2_000
 I8 = NDArray[np.int64]
 
@@ -119,11 +118,10 @@ def _edges(question: Question) -> tuple[int, int]:
 def pieces(question: Question) -> Iterator[tuple[int, int, int]]:
     """`(read from, evaluate from, to)` of bounded pieces in order: the first begins with the lead, later ones repeat it.
 
-    A piece is 500,000 steps, up to 700,000 where the lead is so long that short ones would mostly repeat it, and goes on to
-    the end of the hour, since the store packs by hours.
+    A piece is 700,000 steps and goes on to the end of the hour, since the store packs by hours.
     """
     step = question.sample_ms
-    size_ms = min(max(PIECE_STEPS, 8 * question.lead_ms // step), LONG_PIECE_STEPS) * step
+    size_ms = PIECE_STEPS * step
     start, end = _edges(question)
     begin = start
     while begin < end:
