@@ -32,6 +32,7 @@ from benchmarks.rules import a_history
 from marketwatch.clock import SystemClock
 from marketwatch.lab.lab import Lab
 from marketwatch.lab.question import DAY_MS, Question, question
+from marketwatch.memory import share_heap
 from marketwatch.model.market import Instrument, Samples
 from marketwatch.ports import DurableStore, SampleColumns, WriteBatch
 from marketwatch.rules.along import along
@@ -218,6 +219,7 @@ def declare(options: argparse.ArgumentParser) -> None:
 
 def main() -> None:
     arguments = parse(__doc__, add=declare)
+    share_heap()  # as the program does
     report = Report("lab", arguments, ("numpy",))
     days, count = (3, 2) if arguments.quick else (30, 10)
     names = [f"S{number:02d}USDT" for number in range(count)]

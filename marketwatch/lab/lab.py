@@ -1,6 +1,6 @@
 """The lab: from a question to its answer, symbol by symbol and piece by piece.
 
-Memory stays bounded: a piece is 500,000 to 700,000 steps of the columns that the rule needs, a symbol keeps 9 to 25 bytes a
+Memory stays bounded: a piece is 700,000 steps of the columns that the rule needs, a symbol keeps 9 to 25 bytes a
 step until its episodes are known, and two symbols are worked on at a time only while each is at most three million steps long
 and the rule looks at three columns beside the price at most.
 """

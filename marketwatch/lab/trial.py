@@ -21,8 +21,7 @@ from .strip import Strip
 from .trace import Trace, traced
 
 HORIZONS_MIN = (5, 15, 60)
-PIECE_STEPS = 500_000
-LONG_PIECE_STEPS = 700_000
+PIECE_STEPS = 700_000
 _RANDOM = 2_000
 I8 = NDArray[np.int64]
 
@@ -119,11 +118,10 @@ def _edges(question: Question) -> tuple[int, int]:
 def pieces(question: Question) -> Iterator[tuple[int, int, int]]:
     """`(read from, evaluate from, to)` of bounded pieces in order: the first begins with the lead, later ones repeat it.
 
-    A piece is 500,000 steps, up to 700,000 where the lead is so long that short ones would mostly repeat it, and goes on to
-    the end of the hour, since the store packs by hours.
+    A piece is 700,000 steps and goes on to the end of the hour, since the store packs by hours.
     """
     step = question.sample_ms
-    size_ms = min(max(PIECE_STEPS, 8 * question.lead_ms // step), LONG_PIECE_STEPS) * step
+    size_ms = PIECE_STEPS * step
     start, end = _edges(question)
     begin = start
     while begin < end:
@@ -208,8 +206,7 @@ def conclude(question: Question, track: Track, *, tuned: bool = True, shown: boo
     span, prices = track.truth[asked:], track.prices
     values = track.values() if tuned or shown else None
     shut = None if track.closed is None else track.closed[asked:]
-    bare = times(span, None, Timing(), step, shut)
-    waited = times(span, None, Timing(for_ms=timing.for_ms), step, shut) if timing.for_ms else bare
+    bare, waited = _without(question, span, step, shut) or (len(found), len(found))
     trace = None
     if shown and values is not None:
         trace = traced(question, track.symbol, values[asked:], track.first_ms + asked * step)
@@ -223,6 +220,15 @@ def conclude(question: Question, track: Track, *, tuned: bool = True, shown: boo
         None if values is None or not tuned else np.where(track.truth == UNKNOWN, np.nan, values),
         track.recovered if tuned else None, track.closed if tuned else None, asked, trace,
     )  # fmt: skip
+
+
+def _without(question: Question, span: I1, step_ms: int, closed: Flags | None) -> tuple[int, int] | None:
+    """How often the rule would have fired without `for` and hysteresis, and without hysteresis; None where it has neither."""
+    timing = question.rule.timing(-1)
+    if not timing.for_ms and not timing.keep_ms and question.rule.recover is None:
+        return None
+    bare = times(span, None, Timing(), step_ms, closed)
+    return bare, times(span, None, Timing(for_ms=timing.for_ms), step_ms, closed) if timing.for_ms else bare
 
 
 def _moments(prices: Strip, asked: int) -> I8:

@@ -17,7 +17,7 @@ from .program import Program
 from .reach import Reach, reach
 from .truth import F8, I1, TRUE, Knowledge
 
-_PIECE = 1 << 19
+_PIECE = 1 << 20
 _PROBE = 1 << 14
 """A first short piece shows which condition settles most."""
 

@@ -121,7 +121,7 @@ class History:
 def gathered(column: NDArray[Any], spans: Sequence[tuple[int, int]]) -> NDArray[Any]:
     """The parts of a column one after the other; one that says the same throughout takes no memory then, either."""
     if column.strides == (0,):
-        return np.broadcast_to(column[0], sum(end - first for first, end in spans))
+        return np.broadcast_to(column[0], sum([end - first for first, end in spans]))
     return np.concatenate([column[first:end] for first, end in spans])
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..model.metrics import Window
 from .derived import derived_grid
@@ -74,25 +75,21 @@ def stretches(asked: Flags, past: Reach, from_ms: int, sample_ms: int) -> list[S
     """
     size, bucket, lead = len(asked), past.grid_ms // sample_ms, from_ms % past.grid_ms // sample_ms
     touched = np.logical_or.reduceat(asked, np.arange(0, size, _STRETCH)) if size else asked
-    found: list[Stretch] = []
-    for first, end in _runs(touched):
-        begin, stop = max(0, _floor(first * _STRETCH, bucket, lead)), min(size, -_floor(-end * _STRETCH, bucket, -lead))
-        seen = max(0, _floor(begin - past.steps, bucket, lead))
-        if found and seen <= found[-1].end:
-            found[-1] = found[-1]._replace(end=stop)
-        else:
-            found.append(Stretch(seen, begin, stop))
-    return None if sum(one.end - one.seen for one in found) + _ONCE > _WORTH * size else found
+    edges = np.flatnonzero(np.diff(touched, prepend=False, append=False)) * _STRETCH
+    starts = np.maximum(0, _floor(edges[::2], bucket, lead))
+    ends = np.minimum(size, -_floor(-edges[1::2], bucket, -lead))
+    seen = np.maximum(0, _floor(starts - past.steps, bucket, lead))
+    apart = np.ones(len(starts) + 1, np.bool_)
+    apart[1:-1] = seen[1:] > ends[:-1]
+    first, last = apart[:-1], apart[1:]
+    if int((ends[last] - seen[first]).sum()) + _ONCE > _WORTH * size:
+        return None
+    return [Stretch(*one) for one in zip(seen[first].tolist(), starts[first].tolist(), ends[last].tolist(), strict=True)]
 
 
-def _runs(flags: Flags) -> Iterator[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(flags, prepend=False, append=False)).tolist()
-    return zip(edges[::2], edges[1::2], strict=True)
-
-
-def _floor(step: int, bucket: int, lead: int) -> int:
-    """The last step up to this one at which a bucket begins; the first bucket began `lead` steps before the first step."""
-    return (step + lead) // bucket * bucket - lead
+def _floor(steps: NDArray[np.int64], bucket: int, lead: int) -> NDArray[np.int64]:
+    """The last steps up to these at which a bucket begins; the first bucket began `lead` steps before the first step."""
+    return (steps + lead) // bucket * bucket - lead
 
 
 def left_open(asked: Flags) -> float:
