@@ -77,10 +77,16 @@ async function load({ symbol, interval, from, to, decimals }) {
     bars = [];
     shown = "";
   }
-  candles.applyOptions({ priceFormat: { type: "price", precision: Number(decimals), minMove: 10 ** -Number(decimals) } });
+  candles.applyOptions({ priceFormat: format(Number(decimals)) });
   candles.setData(bars);
   chart.timeScale().fitContent();
   box.dataset.bars = bars.length;
+}
+
+// Numbers as on every page: thousands apart, a real minus.
+function format(decimals) {
+  const number = new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return { type: "custom", minMove: 10 ** -decimals, formatter: (value) => number.format(value).replace("-", "−") };
 }
 
 // A step that moves the line by about a hundredth of what is seen: 1, 2 or 5 times a power of ten.
@@ -110,7 +116,7 @@ function showMetric(dataset) {
   if (own) {
     metric ??= chart.addSeries(BarSeries, { openVisible: false, thinBars: true, lastValueVisible: false, priceLineVisible: false, autoscaleInfoProvider: (given) => withThreshold(given, metric) }, 1);
     const decimals = Math.min(8, Math.max(2, 1 - Math.floor(Math.log10(line.step))));
-    metric.applyOptions({ priceFormat: { type: "price", precision: decimals, minMove: 10 ** -decimals } });
+    metric.applyOptions({ priceFormat: format(decimals) });
     metric.setData(line.points.map(([time, low, high, last]) => ({ time, open: last, high, low, close: last })));
     chart.panes()[0].setStretchFactor(0.62);
     chart.panes()[1]?.setStretchFactor(0.38);
