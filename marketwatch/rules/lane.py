@@ -49,9 +49,14 @@ class Side(NamedTuple):
     reference: History | None
     money: Mapping[str, F8] = {}
 
+    @property
+    def beside(self) -> list[History]:
+        """All but one's own."""
+        return [*self.others.values(), *([] if self.reference is None else [self.reference])]
+
     def checked(self) -> Side:
         own = self.history
-        for other in (*self.others.values(), *([self.reference] if self.reference is not None else [])):
+        for other in self.beside:
             if (other.from_ms, other.sample_ms, len(other)) != (own.from_ms, own.sample_ms, len(own)):
                 raise ValueError(f"The history of {other.symbol} does not cover the same steps as that of {own.symbol}.")
         return self
@@ -64,8 +69,7 @@ class Side(NamedTuple):
 
     def gathered(self, spans: Sequence[tuple[int, int]]) -> Side | None:
         """The steps of some spans, in order, as if they followed each other; None where that would change what is known."""
-        named = {**self.others, "": self.history} | ({} if self.reference is None else {" ": self.reference})
-        if not all(one.begins_in(spans) for one in named.values()):
+        if not all(one.begins_in(spans) for one in (self.history, *self.beside)):
             return None
         reference = None if self.reference is None else self.reference.gathered(spans)
         others = {name: one.gathered(spans) for name, one in self.others.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import lcm
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ _SLOW = 8
 
 
 class Reach(NamedTuple):
-    """Steps of the past that a value depends on, and the coarsest grid in ms on which it is cut into buckets."""
+    """Steps of the past that a value depends on, and the grid in ms on which all buckets begin into which it is cut."""
 
     steps: int
     grid_ms: int
@@ -38,13 +39,13 @@ def reach(node: Node, windows: Mapping[str, Window], sample_ms: int) -> Reach | 
     known = [one for one in parts if one is not None]
     if len(known) < len(parts):
         return None
-    steps, grid_ms = max((one.steps for one in known), default=0), max((one.grid_ms for one in known), default=sample_ms)
+    steps, grid_ms = max((one.steps for one in known), default=0), lcm(sample_ms, *(one.grid_ms for one in known))
     if isinstance(node, Metric) and node.window is not None and node.window.text in windows:
         window = windows[node.window.text]
         return Reach(-(-window.span_ms // sample_ms) + 1, window.grid_ms)
     if isinstance(node, Derived):
         own_ms, length = derived_grid(node.window.ms, sample_ms)
-        return Reach(steps + own_ms * (length + 1) // sample_ms, max(grid_ms, own_ms))
+        return Reach(steps + own_ms * (length + 1) // sample_ms, lcm(grid_ms, own_ms))
     return Reach(steps, grid_ms)
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from marketwatch.model.metrics import Window
 from marketwatch.rules import reach
 from marketwatch.rules.along import Along, along
+from marketwatch.rules.lane import Lane, Side
 from marketwatch.rules.program import compile_rule
 from marketwatch.rules.reach import Reach, effort, left_open, stretches
-from marketwatch.rules.truth import TRUE
+from marketwatch.rules.truth import TRUE, Knowledge
 from tests.unit.rules.test_along import a_market, histories, slack, windows
 
 CONDITIONS = (
@@ -53,6 +54,21 @@ def test_rules_asked_in_stretches_say_what_they_say_of_the_whole(where_true: boo
         for key, column in found.terms.items():
             np.testing.assert_allclose(column[asked], whole.terms[key][asked], rtol=1e-9, atol=slack(key), err_msg=source)
     assert fired > 1000
+
+
+def test_terms_on_grids_that_do_not_divide_each_other_keep_their_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven minutes are cut into steps of two seconds, thirteen into steps of five."""
+    monkeypatch.setattr(reach, "_ONCE", 0)
+    monkeypatch.setattr(reach, "_STRETCH", 16)
+    own = histories(a_market(5, 8_000, gaps=0.0, first=2_000_017))["B"]
+    node = compile_rule("lag(price, 7m) + lag(price, 13m)", condition=False).expression
+    for shift in range(0, 200, 16):
+        asked = np.zeros(len(own), np.bool_)
+        asked[[3000 + shift, 5400 + shift, 7780 + shift]] = True
+        found, whole = (Lane(Side(own, {}, None), {}, Knowledge()) for _ in range(2))
+        values = found.column_where(node, asked)
+        assert np.isnan(values).any(), "only stretches were looked at"
+        np.testing.assert_array_equal(values[asked], whole.column(node)[asked])
 
 
 @given(
