@@ -116,7 +116,7 @@ async def test_form_is_filled_by_the_address_of_the_lab(client: Client) -> None:
 
 async def test_form_explains_channels_that_are_not_set_up(client: Client) -> None:
     text = await page(client, "/alerts/rules/new")
-    assert re.search(r'value="webhook" disabled> Webhook <small>Set MARKETWATCH_WEBHOOK_URL', text)
+    assert re.search(r'value="webhook" disabled> <span class="whole">Webhook</span> <small>Set MARKETWATCH_WEBHOOK_URL', text)
     assert 'value="app" checked' in text
 
 
