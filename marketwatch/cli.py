@@ -22,7 +22,6 @@ from .accounts.owner import open_owner
 from .clock import SystemClock
 from .config import Settings, duration_ms, has_display, load
 from .errors import ConfigError, MarketwatchError
-from .memory import share_heap
 from .starting import StartingServer, listen
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -191,7 +190,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, browser: bool) 
     async with StartingServer(listener):
         url = _url(listener)
         print(f"marketwatch {__version__} listens on {url} (feed: {settings.feed}). Ctrl-C ends it.", flush=True)
-        share_heap()
+        importlib.import_module("marketwatch.memory").share_heap()
         owner = await asyncio.to_thread(open_owner, settings, SystemClock())
         if owner.possible and settings.loopback and settings.accounts_mode == "off":
             url = f"{url}/owner?ticket={owner.new_ticket()}"

@@ -126,6 +126,7 @@ class Reads(ABC):
         blocks = grouped(await self._rows("blocks", symbol_id, from_ms, to_ms, wanted, to_ms - HOUR_MS))
         newest = max(blocks, default=to_ms)
         if newest < to_ms - HOUR_MS:
+            del blocks[newest]  # it may have been amended meanwhile, and be gone
             blocks |= grouped(await self._rows("blocks", symbol_id, newest, newest + 1, wanted, newest))
         return blocks
 

@@ -83,6 +83,22 @@ async def test_columns_that_were_not_asked_for_are_unknown(store: DurableStore) 
     assert len(nobody.price) == 0
 
 
+async def test_hour_that_is_amended_while_it_is_read_comes_from_its_rows(
+    store: DurableStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.write(WriteBatch(samples=market(2)))
+    await pack_all(store, LATER)
+    rows, asked = store._rows, []  # type: ignore[attr-defined]
+
+    async def amended_after_the_first(query: str, *values: object) -> object:
+        asked.append(query)
+        return [] if query == "blocks" and asked.count(query) == 2 else await rows(query, *values)
+
+    monkeypatch.setattr(store, "_rows", amended_after_the_first)
+    await both(store, "A", T0, LATER)
+    assert asked.count("blocks") == 2
+
+
 async def test_hour_that_may_still_be_amended_is_not_packed(store: DurableStore) -> None:
     await store.write(WriteBatch(samples=market(2)))
     assert await store.pack(newest_ms=T0 + HOUR_MS + SETTLED_MS - 1, most=10) == 0
